@@ -1,0 +1,94 @@
+package io.sage4j;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/** What a call gave: the output, and how it came about. */
+public final class AttentionResult {
+    /**
+     * Time of one step.
+     *
+     * @param name step, such as {@code quantize-k}
+     * @param nanos time on the device
+     */
+    public record StepTime(String name, long nanos) {}
+
+    /**
+     * What the kernels noticed about the numbers.
+     *
+     * @param nonFinite NaN and infinite elements of Q, K and V
+     * @param saturated elements that were clamped to the range of the quantized format
+     * @param vFlushed elements of V that are not zero but were quantized to zero
+     * @param vTotal elements of V
+     */
+    public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal) {
+        /** Nothing to report: an unquantized variant, which counts nothing. */
+        public static final NumericReport NONE = new NumericReport(0, 0, 0, 0);
+
+        /** Fraction of V that was flushed to zero, 0..1. */
+        public double flushedVFraction() {
+            return vTotal == 0 ? 0 : (double) vFlushed / vTotal;
+        }
+    }
+
+    private final Tensor output;
+    private final Tensor lse;
+    private final List<StepTime> steps;
+    private final long totalNanos;
+    private final String backend;
+    private final String backendReason;
+    private final NumericReport report;
+
+    AttentionResult(
+            Tensor output,
+            Tensor lse,
+            List<StepTime> steps,
+            long totalNanos,
+            String backend,
+            String backendReason,
+            NumericReport report) {
+        this.output = Objects.requireNonNull(output);
+        this.lse = lse;
+        this.steps = List.copyOf(steps);
+        this.totalNanos = totalNanos;
+        this.backend = backend;
+        this.backendReason = backendReason;
+        this.report = report;
+    }
+
+    /** The output: shape, layout and type of Q. */
+    public Tensor output() {
+        return output;
+    }
+
+    /** Natural log-sum-exp of each row, FP32 [batch, num_heads, qo_len, 1], if it was asked for. */
+    public Optional<Tensor> lse() {
+        return Optional.ofNullable(lse);
+    }
+
+    /** Device time per step, in the order of the steps. */
+    public List<StepTime> steps() {
+        return steps;
+    }
+
+    /** Time of the whole call in nanoseconds, copies and a first compilation included. */
+    public long totalNanos() {
+        return totalNanos;
+    }
+
+    /** Backend that ran. */
+    public String backend() {
+        return backend;
+    }
+
+    /** Why this backend and not a faster one. */
+    public String backendReason() {
+        return backendReason;
+    }
+
+    /** What the kernels noticed about the numbers. */
+    public NumericReport report() {
+        return report;
+    }
+}

@@ -1,0 +1,144 @@
+package io.sage4j;
+
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+
+/**
+ * What to compute: {@code softmax(sm_scale * Q K^T + mask) V}, by which variant, on tensors of which layout. Immutable.
+ */
+public final class AttentionSpec {
+    /** Which keys a query sees when attention is causal. */
+    public enum Causal {
+        /** All keys. */
+        NONE,
+        /** Key j of query i if {@code j <= i}: the first query is aligned with the first key. */
+        TOP_LEFT,
+        /** Key j of query i if {@code j <= i + kv_len - qo_len}: the last query sees all keys, as with a KV cache. */
+        BOTTOM_RIGHT
+    }
+
+    private static final AttentionSpec DEFAULTS = builder().build();
+
+    private final Variant variant;
+    private final Causal causal;
+    private final Layout layout;
+    private final Float smScale;
+    private final boolean lse;
+    private final Tensor mask;
+
+    private AttentionSpec(Builder b) {
+        variant = b.variant;
+        causal = b.causal;
+        layout = b.layout;
+        smScale = b.smScale;
+        lse = b.lse;
+        mask = b.mask;
+    }
+
+    /** {@link Variant#INT8_FP8_F16ACC}, not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
+    public static AttentionSpec defaults() {
+        return DEFAULTS;
+    }
+
+    /** A builder that starts from {@link #defaults()}. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** How it is computed. */
+    public Variant variant() {
+        return variant;
+    }
+
+    /** Which keys a query sees. */
+    public Causal causal() {
+        return causal;
+    }
+
+    /** Order of the dimensions of Q, K, V and the output. */
+    public Layout layout() {
+        return layout;
+    }
+
+    /** Factor of the scores before the softmax; empty for 1/sqrt(head_dim). */
+    public OptionalDouble smScale() {
+        return smScale == null ? OptionalDouble.empty() : OptionalDouble.of(smScale);
+    }
+
+    /** Whether the log-sum-exp of each row is wanted. */
+    public boolean lse() {
+        return lse;
+    }
+
+    /** The mask. */
+    public Optional<Tensor> mask() {
+        return Optional.ofNullable(mask);
+    }
+
+    /** Collects the choices of an {@link AttentionSpec}. */
+    public static final class Builder {
+        private Variant variant = Variant.INT8_FP8_F16ACC;
+        private Causal causal = Causal.NONE;
+        private Layout layout = Layout.HND;
+        private Float smScale;
+        private boolean lse;
+        private Tensor mask;
+
+        private Builder() {}
+
+        /** How to compute it. */
+        public Builder variant(Variant value) {
+            variant = Objects.requireNonNull(value, "variant");
+            return this;
+        }
+
+        /** Which keys a query sees. */
+        public Builder causal(Causal value) {
+            causal = Objects.requireNonNull(value, "causal");
+            return this;
+        }
+
+        /** Order of the dimensions of Q, K, V and the output. */
+        public Builder layout(Layout value) {
+            layout = Objects.requireNonNull(value, "layout");
+            return this;
+        }
+
+        /**
+         * Factor of the scores before the softmax.
+         *
+         * @param value a finite number
+         * @throws SageException if it is not finite
+         */
+        public Builder smScale(double value) {
+            if (!Float.isFinite((float) value)) {
+                throw new SageException("sm_scale is " + value + ", expected a finite FP32 number");
+            }
+            smScale = (float) value;
+            return this;
+        }
+
+        /** Whether the natural log-sum-exp of each row is wanted. */
+        public Builder lse(boolean value) {
+            lse = value;
+            return this;
+        }
+
+        /**
+         * A mask that broadcasts to [batch, num_heads, qo_len, kv_len] (in this order for both layouts): sizes are equal or
+         * 1. Booleans: the pair takes part where true. Numbers: added to the scaled score, in natural units; -inf masks out.
+         *
+         * @param value the mask, or null for none
+         */
+        public Builder mask(Tensor value) {
+            mask = value;
+            return this;
+        }
+
+        /** The spec. */
+        public AttentionSpec build() {
+            return new AttentionSpec(this);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package io.sage4j.numeric;
+
+/** Number format of P and V in the product P V. */
+public enum PvFormat {
+    /** Not quantized. */
+    FP32(Float.MAX_VALUE, 1),
+    /** IEEE half precision; V is not scaled. */
+    FP16(65504f, 16),
+    /** 8-bit float, 4 exponent and 3 mantissa bits, no infinity (OCP FP8). */
+    E4M3(448f, 32),
+    /** 8-bit float, 5 exponent and 2 mantissa bits (OCP FP8). */
+    E5M2(57344f, 32),
+    /** Symmetric 8-bit integer, -127..127 (SageAttention, variants vT and vB). */
+    INT8(127f, 32);
+
+    private final float max;
+    private final int mmaKeys;
+
+    PvFormat(float max, int mmaKeys) {
+        this.max = max;
+        this.mmaKeys = mmaKeys;
+    }
+
+    /** Largest finite magnitude. */
+    public float max() {
+        return max;
+    }
+
+    /** Keys that one MMA instruction of this format sums before its result is rounded to the accumulator. */
+    public int mmaKeys() {
+        return mmaKeys;
+    }
+
+    /** Whether V is scaled per channel to a range. */
+    public boolean scalesV() {
+        return this == E4M3 || this == E5M2 || this == INT8;
+    }
+}

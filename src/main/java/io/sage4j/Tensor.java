@@ -11,6 +11,7 @@ import uk.ac.manchester.tornado.api.types.arrays.BFloat16Array;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
@@ -93,6 +94,11 @@ public final class Tensor {
 
     /** A contiguous BF16 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
     public static Tensor of(BFloat16Array array, long... shape) {
+        return contiguous(array.getSegment(), DType.BFLOAT16, shape, array);
+    }
+
+    /** A contiguous BF16 tensor over a TornadoVM array of its raw bits; the TornadoVM backends use the array itself. */
+    public static Tensor of(ShortArray array, long... shape) {
         return contiguous(array.getSegment(), DType.BFLOAT16, shape, array);
     }
 

@@ -1,0 +1,146 @@
+package io.sage4j.backend;
+
+import io.sage4j.DType;
+import io.sage4j.Layout;
+import io.sage4j.SageException;
+import io.sage4j.Tensor;
+import io.sage4j.plan.MaskView;
+import io.sage4j.plan.TensorView;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Moves tensors between the caller's memory and the arrays of a plan. A tensor whose elements fill their memory without
+ * gaps is copied as one block and keeps its strides; one with gaps is gathered row by row.
+ */
+final class Staging {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    private Staging() {}
+
+    /** Dimensions of a tensor in the order batch, head, token of a layout. */
+    private record Axes(int head, int token) {
+        static Axes of(Layout layout) {
+            return layout == Layout.HND ? new Axes(1, 2) : new Axes(2, 1);
+        }
+    }
+
+    /** How the plan's kernels are to read or write a tensor. */
+    static TensorView view(Tensor t, Layout layout) {
+        Axes axes = Axes.of(layout);
+        int heads = size(t, axes.head());
+        int tokens = size(t, axes.token());
+        int dim = size(t, 3);
+        if (!isCompact(t) && t.tornadoArray() == null) {
+            return TensorView.contiguous(t.dtype(), heads, tokens, dim);
+        }
+        return new TensorView(t.dtype(), 0, stride(t, 0), stride(t, axes.head()), stride(t, axes.token()));
+    }
+
+    /** How the plan's kernels are to read a mask; sizes of 1 broadcast. */
+    static MaskView maskView(Tensor mask) {
+        if (mask == null) {
+            return MaskView.NONE;
+        }
+        boolean gather = isMaskConverted(mask) || !isCompact(mask) && mask.tornadoArray() == null;
+        int[] strides = new int[Tensor.RANK];
+        int contiguous = 1;
+        for (int i = Tensor.RANK - 1; i >= 0; i--) {
+            int s = gather ? contiguous : stride(mask, i);
+            strides[i] = mask.size(i) == 1 ? 0 : s;
+            contiguous = toInt(mask, (long) contiguous * Math.max(mask.size(i), 1));
+        }
+        MaskView.Kind kind = mask.dtype() == DType.BOOL ? MaskView.Kind.BOOL : MaskView.Kind.ADDITIVE;
+        return new MaskView(kind, 0, strides[0], strides[1], strides[2], strides[3]);
+    }
+
+    /** Whether the plan needs an array of its own for a mask: there is none, or its numbers must be widened. */
+    static boolean isMaskConverted(Tensor mask) {
+        return mask == null || mask.dtype() != DType.BOOL && mask.dtype() != DType.FLOAT32;
+    }
+
+    /** Copies a tensor into an array that {@link #view} describes. */
+    static void copyIn(Tensor t, Layout layout, MemorySegment array) {
+        long unit = t.dtype().bytes();
+        if (isCompact(t)) {
+            MemorySegment.copy(t.data(), 0, array, 0, t.span() * unit);
+            return;
+        }
+        copyRows(t, layout, array, true);
+    }
+
+    /** Copies an array that {@link #view} describes into a tensor. */
+    static void copyOut(MemorySegment array, Tensor t, Layout layout) {
+        long unit = t.dtype().bytes();
+        if (isCompact(t)) {
+            MemorySegment.copy(array, 0, t.data(), 0, t.span() * unit);
+            return;
+        }
+        copyRows(t, layout, array, false);
+    }
+
+    private static void copyRows(Tensor t, Layout layout, MemorySegment array, boolean in) {
+        Axes axes = Axes.of(layout);
+        long row = t.size(3) * t.dtype().bytes();
+        long next = 0;
+        for (long b = 0; b < t.size(0); b++) {
+            for (long h = 0; h < t.size(axes.head()); h++) {
+                for (long n = 0; n < t.size(axes.token()); n++) {
+                    long at = (b * t.stride(0) + h * t.stride(axes.head()) + n * t.stride(axes.token()))
+                            * t.dtype().bytes();
+                    if (in) {
+                        MemorySegment.copy(t.data(), at, array, next, row);
+                    } else {
+                        MemorySegment.copy(array, next, t.data(), at, row);
+                    }
+                    next += row;
+                }
+            }
+        }
+    }
+
+    /** Copies a mask into an array that {@link #maskView} describes; half-precision numbers are widened to FP32. */
+    static void copyMaskIn(Tensor mask, MemorySegment array) {
+        if (!isMaskConverted(mask) && isCompact(mask)) {
+            MemorySegment.copy(mask.data(), 0, array, 0, mask.span() * mask.dtype().bytes());
+            return;
+        }
+        long next = 0;
+        for (long b = 0; b < mask.size(0); b++) {
+            for (long h = 0; h < mask.size(1); h++) {
+                for (long i = 0; i < mask.size(2); i++) {
+                    for (long j = 0; j < mask.size(3); j++) {
+                        float value = mask.get(b, h, i, j);
+                        if (mask.dtype() == DType.BOOL) {
+                            array.set(ValueLayout.JAVA_BYTE, next++, (byte) value);
+                        } else {
+                            array.set(FLOAT, next++ * Float.BYTES, value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** Whether copying the whole span moves no more than the elements: no gaps (broadcast dimensions are fine). */
+    private static boolean isCompact(Tensor t) {
+        return t.span() <= t.size();
+    }
+
+    private static int size(Tensor t, int axis) {
+        return toInt(t, t.size(axis));
+    }
+
+    private static int stride(Tensor t, int axis) {
+        // A stride that is never taken must not make two equal calls look different.
+        return t.size(axis) <= 1 ? 0 : toInt(t, t.stride(axis));
+    }
+
+    private static int toInt(Tensor t, long value) {
+        if (value > Integer.MAX_VALUE) {
+            throw new SageException("tensor " + t + " spans " + value + " elements; TornadoVM arrays hold at most 2^31 - 1,"
+                    + " split the batch or the heads");
+        }
+        return (int) value;
+    }
+}

@@ -1,0 +1,146 @@
+package io.sage4j.backend;
+
+import io.sage4j.AttentionResult.NumericReport;
+import io.sage4j.AttentionResult.StepTime;
+import io.sage4j.Layout;
+import io.sage4j.SageException;
+import io.sage4j.Tensor;
+import io.sage4j.plan.ArrayBindings;
+import io.sage4j.plan.AttentionPlan;
+import io.sage4j.plan.AttentionProblem;
+import io.sage4j.plan.Counts;
+import io.sage4j.plan.KernelConfig;
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
+import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
+
+/** Runs the Java kernels as a task graph of whichever TornadoVM API is there: a real TornadoVM, or tornado-jvm. */
+final class TaskGraphBackend implements AttentionBackend {
+    private final String name;
+    private final PlanPool<Key> plans = new PlanPool<>();
+
+    TaskGraphBackend(String name) {
+        this.name = name;
+    }
+
+    /** What a plan is found by: the problem, and the very arrays that it is bound to. */
+    private record Key(AttentionProblem problem, ArrayBindings bindings) {
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Key k
+                    && problem.equals(k.problem)
+                    && bindings.q() == k.bindings.q()
+                    && bindings.k() == k.bindings.k()
+                    && bindings.v() == k.bindings.v()
+                    && bindings.mask() == k.bindings.mask()
+                    && bindings.out() == k.bindings.out();
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(problem, System.identityHashCode(bindings.q()), System.identityHashCode(bindings.k()));
+        }
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public Execution attend(AttentionRequest r) {
+        Key key = key(r);
+        try {
+            AttentionPlan plan =
+                    plans.acquire(key, () -> AttentionPlan.of(key.problem(), key.bindings(), KernelConfig.DEFAULT));
+            Execution done;
+            try {
+                done = run(plan, r);
+            } catch (Throwable t) {
+                // What a failed run left on the device is not known: this plan is not used again.
+                discard(plan, t);
+                throw t;
+            }
+            plans.release(key, plan);
+            return done;
+        } catch (SageException e) {
+            throw e;
+        } catch (TornadoRuntimeException e) {
+            throw new SageException("backend " + name + " failed: " + firstLine(e), e);
+        } catch (OutOfMemoryError e) {
+            throw new SageException(
+                    "no memory for attention on q " + r.q() + ", k " + r.k() + " (" + firstLine(e)
+                            + "); give Java more with -Xmx or -XX:MaxDirectMemorySize, or split the call",
+                    e);
+        } catch (RuntimeException e) {
+            throw new SageException("backend " + name + " failed: " + e, e);
+        }
+    }
+
+    private static Key key(AttentionRequest r) {
+        Layout layout = r.layout();
+        AttentionProblem problem = new AttentionProblem(
+                r.shape(),
+                r.variant().rung(),
+                r.variant().scheme(),
+                r.diagonal(),
+                r.smScale(),
+                r.lse() != null,
+                Staging.view(r.q(), layout),
+                Staging.view(r.k(), layout),
+                Staging.view(r.v(), layout),
+                Staging.view(r.out(), layout),
+                Staging.maskView(r.mask()));
+        ArrayBindings bindings = new ArrayBindings(
+                r.q().tornadoArray(),
+                r.k().tornadoArray(),
+                r.v().tornadoArray(),
+                Staging.isMaskConverted(r.mask()) ? null : r.mask().tornadoArray(),
+                r.out().tornadoArray());
+        return new Key(problem, bindings);
+    }
+
+    private static Execution run(AttentionPlan plan, AttentionRequest r) {
+        Layout layout = r.layout();
+        copyIn(r.q(), layout, plan.q());
+        copyIn(r.k(), layout, plan.k());
+        copyIn(r.v(), layout, plan.v());
+        plan.mask().filter(array -> array != r.mask().tornadoArray()).ifPresent(array -> Staging.copyMaskIn(
+                r.mask(), array.getSegment()));
+        plan.run();
+        if (r.out().tornadoArray() == null) {
+            Staging.copyOut(plan.out().getSegment(), r.out(), layout);
+        }
+        plan.lse().ifPresent(lse -> MemorySegment.copy(
+                lse.getSegment(), 0, r.lse().data(), 0, r.lse().size() * Float.BYTES));
+        Counts counts = plan.counts();
+        return new Execution(
+                plan.steps().stream().map(s -> new StepTime(s.name(), s.nanos())).toList(),
+                new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal()));
+    }
+
+    private static void copyIn(Tensor t, Layout layout, TornadoNativeArray array) {
+        if (t.tornadoArray() == null) {
+            Staging.copyIn(t, layout, array.getSegment());
+        }
+    }
+
+    private static void discard(AttentionPlan plan, Throwable why) {
+        try {
+            plan.close();
+        } catch (RuntimeException e) {
+            why.addSuppressed(e);
+        }
+    }
+
+    private static String firstLine(Throwable t) {
+        String message = t.getMessage() == null ? t.getClass().getSimpleName() : t.getMessage();
+        return message.lines().findFirst().orElse(message);
+    }
+
+    @Override
+    public void close() {
+        plans.close();
+    }
+}

@@ -1,8 +1,8 @@
 package io.sage4j.numeric;
 
 /**
- * The two 8-bit floats of the OCP FP8 specification, rounding to nearest even and saturating to the largest finite value
- * (as {@code cvt.rn.satfinite} does); NaN stays NaN.
+ * The two 8-bit floats of the OCP FP8 specification, rounding to nearest even and saturating to the largest finite
+ * value (as {@code cvt.rn.satfinite} does); NaN stays NaN.
  */
 public enum Fp8 {
     /** 4 exponent bits (bias 7), 3 mantissa bits; S.1111.111 is NaN, there is no infinity; largest value 448. */

@@ -1,8 +1,8 @@
 package io.sage4j.numeric;
 
 /**
- * Symmetric integer quantization of a group of values by one scale (SageAttention, section 3.1): {@code scale = amax / limit},
- * {@code code = round(x * (limit / amax))}, ties to even, clamped to {@code +-limit}.
+ * Symmetric integer quantization of a group of values by one scale (SageAttention, section 3.1):
+ * {@code scale = amax / limit}, {@code code = round(x * (limit / amax))}, ties to even, clamped to {@code +-limit}.
  *
  * <p>A group with a NaN or an infinity has scale NaN: everything computed from it is NaN, nothing else is.
  */

@@ -12,8 +12,8 @@ public final class Numbers {
     public static final float ROUND_TO_INT = 12582912f;
 
     /**
-     * Least largest-magnitude of a scale group: keeps the reciprocal finite, so that an all-zero group gives zero codes.
-     * Upstream's 1e-7 would flush small but valid FP32 and BF16 inputs.
+     * Least largest-magnitude of a scale group: keeps the reciprocal finite, so that an all-zero group gives zero
+     * codes. Upstream's 1e-7 would flush small but valid FP32 and BF16 inputs.
      */
     public static final float AMAX_FLOOR = 0x1p-100f;
 

@@ -1,7 +1,8 @@
 package io.sage4j.numeric;
 
 /**
- * Where the quantizers put their output and the attention kernels find it. All operands are contiguous per (batch, head):
+ * Where the quantizers put their output and the attention kernels find it. All operands are contiguous per (batch,
+ * head):
  *
  * <ul>
  *   <li>Q codes: [batch * qHeads][qRows][paddedDim], zero beyond qoLen and headDim;

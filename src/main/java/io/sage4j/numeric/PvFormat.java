@@ -31,6 +31,17 @@ public enum PvFormat {
         return mmaKeys;
     }
 
+    /** The value rounded to this format, nearest even, saturating; NaN stays NaN, except that INT8 makes it 0. */
+    public float round(float value) {
+        return switch (this) {
+            case FP32 -> value;
+            case FP16 -> Float16.decode(Float16.encodeSaturating(value));
+            case E4M3 -> Fp8.E4M3.round(value);
+            case E5M2 -> Fp8.E5M2.round(value);
+            case INT8 -> IntCode.encode(value, 1f, (int) max);
+        };
+    }
+
     /** Whether V is scaled per channel to a range. */
     public boolean scalesV() {
         return this == E4M3 || this == E5M2 || this == INT8;

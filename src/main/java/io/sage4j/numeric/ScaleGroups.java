@@ -4,7 +4,8 @@ package io.sage4j.numeric;
  * Which scale a row of a quantized Q or K uses: {@code index(row) = row / tile * groups + row % period / width}.
  *
  * <p>Four integers describe every granularity, so that a kernel computes the index with the same expression everywhere.
- * The scales of one (batch, head) pair are contiguous FP32 values; the layout is upstream's (SageAttention2, equation 8).
+ * The scales of one (batch, head) pair are contiguous FP32 values; the layout is upstream's (SageAttention2, equation
+ * 8).
  *
  * @param tile rows that one set of {@code groups} spans
  * @param groups scales per set
@@ -15,9 +16,9 @@ public record ScaleGroups(int tile, int groups, int period, int width) {
     /** Rows of an m16n8 accumulator that one thread owns repeat every 8 rows. */
     private static final int MMA_PERIOD = 8;
 
-    /** @throws IllegalArgumentException if a field is not positive or {@code period / width} is not {@code groups} */
+    /** @throws IllegalArgumentException if a field is not positive or {@code groups * width} is not {@code period} */
     public ScaleGroups {
-        if (tile <= 0 || groups <= 0 || period <= 0 || width <= 0 || period / width != groups) {
+        if (tile <= 0 || groups <= 0 || period <= 0 || width <= 0 || groups * width != period) {
             throw new IllegalArgumentException(
                     "not a grouping: tile " + tile + ", groups " + groups + ", period " + period + ", width " + width);
         }

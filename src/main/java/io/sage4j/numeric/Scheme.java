@@ -66,15 +66,15 @@ public record Scheme(
         requireRange("P", pRange, pv.max());
         requireRange("V", vRange, pv.max());
         if (!pv.scalesV() && (pRange != 1f || vRange != 1f)) {
-            throw new IllegalArgumentException(pv + " P and V are not scaled: ranges must be 1, are " + pRange + " and "
-                    + vRange);
+            throw new IllegalArgumentException(
+                    pv + " P and V are not scaled: ranges must be 1, are " + pRange + " and " + vRange);
         }
         if (pv.scalesV() && accumulator.isHalf()) {
             if (!accumulator.isTwoLevel()) {
                 throw new IllegalArgumentException("a running FP16 accumulator has no bound for 8-bit P V;"
                         + " use FP16_FP32, which starts anew with each tile of keys");
             }
-            HalfSumBound.requireNoOverflow(tiles.blockK(), pRange, vRange);
+            HalfSumBound.requireNoOverflow(tiles.blockK(), largest(pv, pRange), largest(pv, vRange));
         }
     }
 
@@ -84,6 +84,11 @@ public record Scheme(
         }
     }
 
+    /** Largest value that a range admits: the format may round up past it (E4M3 rounds 2.4 to 2.5). */
+    private static float largest(PvFormat pv, float range) {
+        return Math.max(range, pv.round(range));
+    }
+
     /** Whether Q, K and V are quantized at all. */
     public boolean isQuantized() {
         return qk != QkFormat.FP32;
@@ -91,7 +96,8 @@ public record Scheme(
 
     /**
      * Exponent offset that scales P by almost {@link #pRange()} for free: {@code p = 2^(x - max + offset)}. The largest
-     * multiple of 0.001 not above log2(pRange), so that rounding cannot push P past the range; 8.807 for 448, as upstream.
+     * multiple of 0.001 not above log2(pRange), so that rounding cannot push P past the range; 8.807 for 448, as
+     * upstream.
      */
     public float pOffset() {
         return (float) (Math.floor(Math.log(pRange) / Math.log(2) * 1000) / 1000);

@@ -1,0 +1,88 @@
+package io.sage4j.oracle;
+
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.Scheme;
+
+/** One output row on its way through the tiles of keys: the online softmax in base 2 (docs/numerics.md, 5 and 6). */
+final class OnlineRow {
+    private final Scheme scheme;
+    private final float offset;
+    private final float[] p;
+    private final float[] o;
+    private float m = Numbers.MASKED;
+    private float l;
+
+    OnlineRow(Scheme scheme, int dim) {
+        this.scheme = scheme;
+        this.offset = scheme.pOffset();
+        this.p = new float[scheme.tiles().blockK()];
+        this.o = new float[dim];
+    }
+
+    /**
+     * One tile of keys.
+     *
+     * @param x [keys], scores in base 2
+     * @param hidden [keys], keys that the diagonal or the mask hides; those with a masked score are added
+     * @param keys keys of the tile
+     * @param v V as decoded
+     * @param vBase index in {@code v} of channel 0 of the tile's first key
+     */
+    void tile(float[] x, boolean[] hidden, int keys, float[] v, int vBase) {
+        float max = Numbers.MASKED;
+        for (int j = 0; j < keys; j++) {
+            hidden[j] = hidden[j] || x[j] <= Numbers.MASKED;
+            max = hidden[j] ? max : Math.max(max, x[j]);
+        }
+        float mNew = Math.max(m, max - offset);
+        float alpha = exp2(m - mNew);
+        float sum = 0;
+        for (int j = 0; j < keys; j++) {
+            float pj = hidden[j] ? 0f : exp2(x[j] - mNew);
+            sum = sum + pj;
+            p[j] = scheme.pv().round(pj);
+        }
+        l = l * alpha + sum;
+        m = mNew;
+        TileSum.add(scheme.accumulator(), scheme.pv().mmaKeys(), alpha, p, hidden, keys, v, vBase, o);
+    }
+
+    /**
+     * Divides by the sum, undoes the V scale, adds the V mean back.
+     *
+     * @param vScale scales of V, empty where V is not scaled
+     * @param vMean means of V, empty without smooth V
+     * @param channelBase index in both of channel 0
+     * @param out where the row goes, from {@code outBase} on
+     */
+    void finish(float[] vScale, float[] vMean, int channelBase, float[] out, int outBase) {
+        for (int d = 0; d < o.length; d++) {
+            if (l == 0) {
+                out[outBase + d] = 0f;
+                continue;
+            }
+            float value = o[d] / l;
+            if (vScale.length > 0) {
+                value = value * vScale[channelBase + d];
+            }
+            if (vMean.length > 0) {
+                value = value + vMean[channelBase + d];
+            }
+            out[outBase + d] = value;
+        }
+    }
+
+    /** Log-sum-exp of the row, natural units, before the smooth-K correction; minus infinity if no key was visible. */
+    float lse(float correction) {
+        return l == 0 ? Float.NEGATIVE_INFINITY : lse(m, l) + correction;
+    }
+
+    static float lse(float m, float l) {
+        return (m + (float) Math.log(l) * Numbers.LOG2E) * Numbers.LN2;
+    }
+
+    /** {@code exp(y * LN2)}, the product and the result in FP32. */
+    static float exp2(float y) {
+        return (float) Math.exp(y * Numbers.LN2);
+    }
+}

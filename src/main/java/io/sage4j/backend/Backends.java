@@ -12,6 +12,12 @@ public final class Backends {
     /** Takes the fastest backend that can run. */
     public static final String AUTO = "auto";
 
+    /** Name of TornadoVM's backends; one of them is {@code tornado:opencl}, for example. */
+    public static final String TORNADO = "tornado";
+
+    /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
+    private static final String TORNADO_KIND = "sage4j.tornado.backend";
+
     /**
      * One backend.
      *
@@ -50,10 +56,10 @@ public final class Backends {
                             throw new IllegalStateException("not available");
                         }),
                 new Candidate(
-                        "tornado",
+                        tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),
                         "Java kernels compiled by TornadoVM",
-                        () -> new TaskGraphBackend("tornado")),
+                        () -> new TaskGraphBackend(tornadoName())),
                 new Candidate(
                         "jvm",
                         real
@@ -63,11 +69,17 @@ public final class Backends {
                         () -> new TaskGraphBackend("jvm")));
     }
 
+    private static String tornadoName() {
+        String kind = System.getProperty(TORNADO_KIND);
+        return isRealTornadoVm() && kind != null ? TORNADO + ":" + kind : TORNADO;
+    }
+
     private static String noTornado() {
         String home = System.getenv("TORNADOVM_HOME");
         return home == null
                 ? "TORNADOVM_HOME is not set"
-                : "TORNADOVM_HOME is " + home + ", but this JVM was not started with its modules";
+                : "this JVM was not started with the modules of TORNADOVM_HOME " + home
+                        + "; ./sage4j does that for --backend tornado";
     }
 
     /**
@@ -88,7 +100,7 @@ public final class Backends {
             return new Choice(best.opener().get(), reason);
         }
         Candidate asked = all.stream()
-                .filter(c -> c.name().equals(name))
+                .filter(c -> c.name().equals(name) || name.equals(TORNADO) && c.name().startsWith(TORNADO + ":"))
                 .findFirst()
                 .orElseThrow(() -> new SageException("unknown backend '" + name + "', expected " + AUTO + " or one of "
                         + all.stream().map(Candidate::name).collect(Collectors.joining(", "))));

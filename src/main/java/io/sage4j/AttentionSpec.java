@@ -1,6 +1,5 @@
 package io.sage4j;
 
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -89,19 +88,19 @@ public final class AttentionSpec {
 
         /** How to compute it. */
         public Builder variant(Variant value) {
-            variant = Objects.requireNonNull(value, "variant");
+            variant = SageException.requireArgument(value, "variant");
             return this;
         }
 
         /** Which keys a query sees. */
         public Builder causal(Causal value) {
-            causal = Objects.requireNonNull(value, "causal");
+            causal = SageException.requireArgument(value, "causal");
             return this;
         }
 
         /** Order of the dimensions of Q, K, V and the output. */
         public Builder layout(Layout value) {
-            layout = Objects.requireNonNull(value, "layout");
+            layout = SageException.requireArgument(value, "layout");
             return this;
         }
 

@@ -8,7 +8,6 @@ import io.sage4j.plan.AttentionProblem;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -53,7 +52,7 @@ public final class Sage implements AutoCloseable {
      * @throws SageException if it is unknown or cannot run here
      */
     public static Sage open(String backend) {
-        return new Sage(Backends.open(Objects.requireNonNull(backend, "backend")));
+        return new Sage(Backends.open(SageException.requireArgument(backend, "backend")));
     }
 
     /** All backends, fastest first, and why some cannot run here. */
@@ -100,14 +99,14 @@ public final class Sage implements AutoCloseable {
      * @throws SageException if an argument does not fit, or the backend fails
      */
     public AttentionResult attend(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out) {
-        return run(q, k, v, spec, Objects.requireNonNull(out, "out"));
+        return run(q, k, v, spec, SageException.requireArgument(out, "out"));
     }
 
     private AttentionResult run(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor givenOut) {
         if (closed.get()) {
             throw new SageException("this Sage is closed; open a new one");
         }
-        Objects.requireNonNull(spec, "spec");
+        SageException.requireArgument(spec, "spec");
         AttentionShape shape = ArgumentCheck.shape(q, k, v, spec.layout());
         spec.mask().ifPresent(m -> ArgumentCheck.mask(m, shape));
         if (givenOut != null) {
@@ -152,9 +151,9 @@ public final class Sage implements AutoCloseable {
     /** Checks of what a caller passes; everything that follows relies on them. */
     private static final class ArgumentCheck {
         static AttentionShape shape(Tensor q, Tensor k, Tensor v, Layout layout) {
-            Objects.requireNonNull(q, "q");
-            Objects.requireNonNull(k, "k");
-            Objects.requireNonNull(v, "v");
+            SageException.requireArgument(q, "q");
+            SageException.requireArgument(k, "k");
+            SageException.requireArgument(v, "v");
             if (!q.dtype().isFloat()) {
                 throw new SageException("q has type " + q.dtype() + ", expected one of " + DType.floats());
             }

@@ -19,4 +19,12 @@ public final class SageException extends RuntimeException {
     public SageException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /** The argument itself; a null one is bad input like any other. */
+    static <T> T requireArgument(T argument, String name) {
+        if (argument == null) {
+            throw new SageException(name + " is null, expected a value");
+        }
+        return argument;
+    }
 }

@@ -35,12 +35,12 @@ public final class Tensor {
     private final TornadoNativeArray array;
 
     private Tensor(MemorySegment data, DType dtype, long[] shape, long[] strides, TornadoNativeArray array) {
-        this.data = Objects.requireNonNull(data, "data");
-        this.dtype = Objects.requireNonNull(dtype, "dtype");
-        this.shape = shape.clone();
-        this.strides = strides.clone();
-        this.array = array;
+        this.data = SageException.requireArgument(data, "data");
+        this.dtype = SageException.requireArgument(dtype, "dtype");
         checkShape(shape);
+        this.shape = shape.clone();
+        this.strides = SageException.requireArgument(strides, "strides").clone();
+        this.array = array;
         checkStrides();
     }
 
@@ -52,8 +52,7 @@ public final class Tensor {
      * @throws SageException if the shape does not fit the data
      */
     public static Tensor of(float[] data, long... shape) {
-        Objects.requireNonNull(data, "data");
-        return contiguous(MemorySegment.ofArray(data), DType.FLOAT32, shape, null);
+        return contiguous(MemorySegment.ofArray(SageException.requireArgument(data, "data")), DType.FLOAT32, shape, null);
     }
 
     /**
@@ -65,8 +64,8 @@ public final class Tensor {
      * @throws SageException if the shape does not fit the data
      */
     public static Tensor of(MemorySegment data, DType dtype, long... shape) {
-        Objects.requireNonNull(data, "data");
-        return contiguous(data, Objects.requireNonNull(dtype, "dtype"), shape, null);
+        return contiguous(
+                SageException.requireArgument(data, "data"), SageException.requireArgument(dtype, "dtype"), shape, null);
     }
 
     /**
@@ -84,27 +83,27 @@ public final class Tensor {
 
     /** A contiguous FP32 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
     public static Tensor of(FloatArray array, long... shape) {
-        return contiguous(array.getSegment(), DType.FLOAT32, shape, array);
+        return ofArray(array, DType.FLOAT32, shape);
     }
 
     /** A contiguous FP16 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
     public static Tensor of(HalfFloatArray array, long... shape) {
-        return contiguous(array.getSegment(), DType.FLOAT16, shape, array);
+        return ofArray(array, DType.FLOAT16, shape);
     }
 
     /** A contiguous BF16 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
     public static Tensor of(BFloat16Array array, long... shape) {
-        return contiguous(array.getSegment(), DType.BFLOAT16, shape, array);
+        return ofArray(array, DType.BFLOAT16, shape);
     }
 
     /** A contiguous BF16 tensor over a TornadoVM array of its raw bits; the TornadoVM backends use the array itself. */
     public static Tensor of(ShortArray array, long... shape) {
-        return contiguous(array.getSegment(), DType.BFLOAT16, shape, array);
+        return ofArray(array, DType.BFLOAT16, shape);
     }
 
     /** A contiguous boolean tensor (a mask) over a TornadoVM array of bytes. */
     public static Tensor of(ByteArray array, long... shape) {
-        return contiguous(array.getSegment(), DType.BOOL, shape, array);
+        return ofArray(array, DType.BOOL, shape);
     }
 
     /**
@@ -114,12 +113,18 @@ public final class Tensor {
      */
     public static Tensor allocate(DType dtype, long... shape) {
         checkShape(shape);
-        long bytes = byteSize(shape, dtype);
+        long bytes = byteSize(shape, SageException.requireArgument(dtype, "dtype"));
         try {
             return of(Arena.ofAuto().allocate(Math.max(bytes, 1), 64), dtype, shape);
         } catch (OutOfMemoryError e) {
-            throw new SageException("no memory for a tensor " + describe(dtype, shape) + " of " + bytes + " bytes", e);
+            throw new SageException("no memory for a tensor " + describe(dtype, shape) + " of " + bytes
+                            + " bytes; raise -XX:MaxDirectMemorySize or split the call",
+                    e);
         }
+    }
+
+    private static Tensor ofArray(TornadoNativeArray array, DType dtype, long[] shape) {
+        return contiguous(SageException.requireArgument(array, "array").getSegment(), dtype, shape, array);
     }
 
     private static Tensor contiguous(MemorySegment data, DType dtype, long[] shape, TornadoNativeArray array) {
@@ -157,7 +162,7 @@ public final class Tensor {
     }
 
     private static void checkShape(long[] shape) {
-        if (shape.length != RANK) {
+        if (SageException.requireArgument(shape, "shape").length != RANK) {
             throw new SageException("a tensor has 4 dimensions, [batch, heads, tokens, head_dim] or [batch, tokens, heads,"
                     + " head_dim]; found " + shape.length + ": " + Arrays.toString(shape));
         }

@@ -299,6 +299,10 @@ class SageTest {
         assertThatThrownBy(() -> AttentionSpec.builder().smScale(Double.NaN))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("sm_scale is NaN");
+        refused("k is null", q, null, k);
+        assertThatThrownBy(() -> sage.attend(q, k, k, null))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("spec is null");
         assertThatThrownBy(() -> Variant.of("int9")).isInstanceOf(SageException.class).hasMessageContaining("int8-fp8");
     }
 

@@ -107,6 +107,12 @@ class TensorTest {
 
     @Test
     void what_does_not_fit_is_said() {
+        assertThatThrownBy(() -> Tensor.of((float[]) null, 1, 1, 1, 1))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("data is null");
+        assertThatThrownBy(() -> Tensor.of(count(1), (long[]) null))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("shape is null");
         assertThatThrownBy(() -> Tensor.of(count(6), 2, 3))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("4 dimensions")

@@ -1,0 +1,87 @@
+package io.sage4j.cli;
+
+import io.sage4j.SageException;
+import io.sage4j.io.OneLine;
+import java.io.PrintWriter;
+import java.util.List;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Turns what went wrong into one line on stderr and an exit status. */
+final class ErrorLine {
+    /** The user can mend it. */
+    static final int BAD_INPUT = 2;
+    /** sage4j is wrong. */
+    static final int INTERNAL = 1;
+
+    private static final String ADVICE = "give it more memory, for example SAGE4J_JAVA_OPTS=-Xmx8g, or smaller tensors";
+
+    private ErrorLine() {}
+
+    /** An argument that does not fit. */
+    static int usage(ParameterException e) {
+        StringBuilder line = new StringBuilder(e.getMessage());
+        if (e instanceof UnmatchedArgumentException unmatched) {
+            List<String> near = unmatched.getSuggestions();
+            line.append(near.isEmpty() ? "" : ", did you mean " + String.join(" or ", near) + "?");
+        }
+        line.append(" (see ")
+                .append(e.getCommandLine().getCommandSpec().qualifiedName())
+                .append(" --help)");
+        print(e.getCommandLine().getErr(), line.toString());
+        return BAD_INPUT;
+    }
+
+    /** Anything that was thrown while a command ran. */
+    static int failure(Throwable e, PrintWriter err, boolean debug) {
+        int status = BAD_INPUT;
+        OutOfMemoryError noMemory = noMemory(e);
+        if (e instanceof SageException) {
+            boolean advised = noMemory == null || e.getMessage().contains(ADVICE);
+            print(err, advised ? e.getMessage() : e.getMessage() + "; " + ADVICE);
+        } else if (noMemory != null) {
+            print(err, noMemory(noMemory, ""));
+        } else {
+            status = INTERNAL;
+            print(
+                    err,
+                    "internal error: " + e + (debug ? "" : "; run it again with --debug for the trace, and report it"));
+        }
+        if (debug) {
+            e.printStackTrace(err);
+            err.flush();
+        }
+        return status;
+    }
+
+    /**
+     * A message for an exhausted memory.
+     *
+     * @param needed what is known about the need; may be empty
+     */
+    static String noMemory(OutOfMemoryError e, String needed) {
+        return "not enough memory (" + e.getMessage() + "): the JVM may use "
+                + megabytes(Runtime.getRuntime().maxMemory()) + needed
+                + "; " + ADVICE;
+    }
+
+    /** A number of bytes for people. */
+    static String megabytes(long bytes) {
+        return bytes / (1 << 20) + " MiB";
+    }
+
+    private static OutOfMemoryError noMemory(Throwable e) {
+        for (Throwable t = e; t != null; t = t.getCause()) {
+            if (t instanceof OutOfMemoryError found) {
+                return found;
+            }
+        }
+        return null;
+    }
+
+    /** Prints a line on stderr. */
+    static void print(PrintWriter err, String message) {
+        err.println("sage4j: " + OneLine.of(message));
+        err.flush();
+    }
+}

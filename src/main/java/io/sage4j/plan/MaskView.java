@@ -24,4 +24,21 @@ public record MaskView(Kind kind, int offset, int batchStride, int headStride, i
         /** An FP32 number added to the scaled score, in natural units. */
         ADDITIVE
     }
+
+    /** Elements that an array needs to hold the mask: one more than the largest index. */
+    public long span(int batch, int heads, int queries, int keys) {
+        if (kind == Kind.NONE || batch == 0 || heads == 0 || queries == 0 || keys == 0) {
+            return 0;
+        }
+        return offset
+                + (batch - 1L) * batchStride
+                + (heads - 1L) * headStride
+                + (queries - 1L) * queryStride
+                + (keys - 1L) * keyStride
+                + 1;
+    }
+
+    boolean hasNegative() {
+        return offset < 0 || batchStride < 0 || headStride < 0 || queryStride < 0 || keyStride < 0;
+    }
 }

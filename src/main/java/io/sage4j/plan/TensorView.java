@@ -22,4 +22,26 @@ public record TensorView(DType dtype, int offset, int batchStride, int headStrid
                 Math.multiplyExact(tokens, dim),
                 dim);
     }
+
+    /** Elements that an array needs to hold the tensor: one more than the largest index. */
+    public long span(int batch, int heads, int tokens, int dim) {
+        if (batch == 0 || heads == 0 || tokens == 0) {
+            return 0;
+        }
+        return offset
+                + (batch - 1L) * batchStride
+                + (heads - 1L) * headStride
+                + (tokens - 1L) * tokenStride
+                + dim;
+    }
+
+    /** Whether the tensor fills an array of this size: no element of the array lies outside it. */
+    boolean fills(int arraySize, int batch, int heads, int tokens, int dim) {
+        long elements = (long) batch * heads * tokens * dim;
+        return elements == arraySize && elements == span(batch, heads, tokens, dim);
+    }
+
+    boolean hasNegative() {
+        return offset < 0 || batchStride < 0 || headStride < 0 || tokenStride < 0;
+    }
 }

@@ -1,0 +1,78 @@
+package io.sage4j.kernel;
+
+import io.sage4j.numeric.PvFormat;
+
+/** The formats of P and V inside kernels: a format is a constant argument, so that one branch remains. */
+public final class PvCodes {
+    /** IEEE half precision. */
+    public static final int FP16 = 1;
+    /** OCP FP8 with 3 mantissa bits. */
+    public static final int E4M3 = 2;
+    /** OCP FP8 with 2 mantissa bits. */
+    public static final int E5M2 = 3;
+    /** Integers -127..127. */
+    public static final int INT8 = 4;
+
+    private static final float INT8_LIMIT = 127f;
+
+    private PvCodes() {}
+
+    /** Format constant of a format. */
+    public static int formatOf(PvFormat format) {
+        return switch (format) {
+            case FP16 -> FP16;
+            case E4M3 -> E4M3;
+            case E5M2 -> E5M2;
+            case INT8 -> INT8;
+            case FP32 -> throw new IllegalArgumentException("FP32 is not a quantized format");
+        };
+    }
+
+    /** Value rounded to a format. */
+    public static float round(float value, int format) {
+        float rounded = value;
+        if (format == FP16) {
+            rounded = Rounding.half(value);
+        }
+        if (format == E4M3) {
+            rounded = Rounding.e4m3(value);
+        }
+        if (format == E5M2) {
+            rounded = Rounding.e5m2(value);
+        }
+        if (format == INT8) {
+            rounded = Rounding.code(value, INT8_LIMIT);
+        }
+        return rounded;
+    }
+
+    /** 8-bit code of a value, as the byte to store. */
+    public static byte encode(float value, int format) {
+        int code = 0;
+        if (format == E4M3) {
+            code = Rounding.e4m3Code(value);
+        }
+        if (format == E5M2) {
+            code = Rounding.e5m2Code(value);
+        }
+        if (format == INT8) {
+            code = (int) Rounding.code(value, INT8_LIMIT);
+        }
+        return (byte) code;
+    }
+
+    /** Value of an 8-bit code. */
+    public static float decode(byte code, int format) {
+        float value = 0f;
+        if (format == E4M3) {
+            value = Rounding.e4m3Value(code);
+        }
+        if (format == E5M2) {
+            value = Rounding.e5m2Value(code);
+        }
+        if (format == INT8) {
+            value = code;
+        }
+        return value;
+    }
+}

@@ -1,0 +1,294 @@
+package io.sage4j.kernel;
+
+import io.sage4j.numeric.Numbers;
+import uk.ac.manchester.tornado.api.math.TornadoMath;
+
+/**
+ * Rounding to the number formats of quantized attention by plain FP32 arithmetic, for use inside kernels: TornadoVM has no
+ * bit casts, no {@code rint} and no FP8 encoder that rounds to nearest even.
+ *
+ * <p>Two tricks do all the work, both exact and ties to even. Adding and subtracting {@code 1.5 * 2^23 * step} rounds to a
+ * multiple of {@code step}. {@code c - (c - x)} with {@code c = 2^s * x} keeps the upper {@code 24 - s} bits of {@code x}
+ * (c - x lies in the binade of c, whose steps are those wanted; where it falls below that binade, x is so close to a power
+ * of two that both grids round to it). NaN passes through everything.
+ */
+public final class Rounding {
+    /** The least float above {@link Numbers#MASKED}: scores below it are masked out, and NaN is not below it. */
+    public static final float VISIBLE_FROM = -0x1.93e592p99f;
+
+    private static final float E4M3_MAX = 448f;
+    private static final float E5M2_MAX = 57344f;
+    private static final float HALF_MAX = 65504f;
+    /** The largest float that rounds to 65504; the next is half way to the next step and becomes infinite. */
+    private static final float HALF_OVERFLOW = 65519.996f;
+
+    /** 1.5 * 2^23 times the least step of a format. */
+    private static final float HALF_SUBNORMAL = 0x1.8p-1f;
+    private static final float E4M3_SUBNORMAL = 0x1.8p14f;
+    private static final float E5M2_SUBNORMAL = 0x1.8p7f;
+
+    private Rounding() {}
+
+    /** {@code 2^y}; TornadoVM has no exp2. */
+    public static float exp2(float y) {
+        return TornadoMath.exp(y * Numbers.LN2);
+    }
+
+    /** Nearest integer of a value of magnitude below 2^22. */
+    public static float integer(float x) {
+        return (x + Numbers.ROUND_TO_INT) - Numbers.ROUND_TO_INT;
+    }
+
+    /**
+     * Nearest integer in {@code -limit..limit}. The clamp comes first, which also keeps a compiler from contracting the
+     * multiplication that made {@code x} with the addition.
+     */
+    public static float code(float x, float limit) {
+        return integer(TornadoMath.max(-limit, TornadoMath.min(limit, x)));
+    }
+
+    /** Nearest FP16 value; beyond 65504 infinite, as in an FP16 accumulator. */
+    public static float half(float x) {
+        float c = x * 0x1p13f;
+        float rounded = c - (c - x);
+        if (TornadoMath.abs(x) < 0x1p-14f) {
+            rounded = (x + HALF_SUBNORMAL) - HALF_SUBNORMAL;
+        }
+        if (TornadoMath.abs(x) > HALF_OVERFLOW) {
+            rounded = x * Float.MAX_VALUE;
+        }
+        return rounded;
+    }
+
+    /** {@code x} clamped to what FP16 can hold; NaN stays NaN. */
+    public static float halfRange(float x) {
+        float clamped = x;
+        if (x > HALF_MAX) {
+            clamped = HALF_MAX;
+        }
+        if (x < -HALF_MAX) {
+            clamped = -HALF_MAX;
+        }
+        return clamped;
+    }
+
+    /** Nearest E4M3 value, saturating at 448. */
+    public static float e4m3(float x) {
+        float c = x * 0x1p20f;
+        float rounded = c - (c - x);
+        if (TornadoMath.abs(x) < 0x1p-6f) {
+            rounded = (x + E4M3_SUBNORMAL) - E4M3_SUBNORMAL;
+        }
+        if (TornadoMath.abs(x) > E4M3_MAX) {
+            rounded = x < 0f ? -E4M3_MAX : E4M3_MAX;
+        }
+        return rounded;
+    }
+
+    /** Nearest E5M2 value, saturating at 57344. */
+    public static float e5m2(float x) {
+        float c = x * 0x1p21f;
+        float rounded = c - (c - x);
+        if (TornadoMath.abs(x) < 0x1p-14f) {
+            rounded = (x + E5M2_SUBNORMAL) - E5M2_SUBNORMAL;
+        }
+        if (TornadoMath.abs(x) > E5M2_MAX) {
+            rounded = x < 0f ? -E5M2_MAX : E5M2_MAX;
+        }
+        return rounded;
+    }
+
+    /** E4M3 code, 0..255, of the nearest value, saturating. */
+    public static int e4m3Code(float x) {
+        float magnitude = TornadoMath.abs(x);
+        if (magnitude > E4M3_MAX) {
+            magnitude = E4M3_MAX;
+        }
+        float ratio = magnitude * 0x1p6f;
+        int binade = binade32(ratio);
+        int code = 8 * binade + (int) integer(ratio * powerOfTwo(-binade) * 8f);
+        if (isNaN(x) == 1) {
+            code = 127;
+        }
+        return code + 128 * signBit(x);
+    }
+
+    /** E5M2 code, 0..255, of the nearest value, saturating. */
+    public static int e5m2Code(float x) {
+        float magnitude = TornadoMath.abs(x);
+        if (magnitude > E5M2_MAX) {
+            magnitude = E5M2_MAX;
+        }
+        float ratio = magnitude * 0x1p14f;
+        int binade = binade32(ratio);
+        int code = 4 * binade + (int) integer(ratio * powerOfTwo(-binade) * 4f);
+        if (isNaN(x) == 1) {
+            code = 127;
+        }
+        return code + 128 * signBit(x);
+    }
+
+    /** Value of an E4M3 code. */
+    public static float e4m3Value(byte code) {
+        int bits = code < 0 ? code + 256 : code;
+        int sign = bits / 128;
+        int rest = bits - 128 * sign;
+        int exponent = rest / 8;
+        int mantissa = rest - 8 * exponent;
+        float value = (exponent > 0 ? mantissa + 8 : mantissa) * powerOfTwo(TornadoMath.max(exponent, 1) - 10);
+        if (rest == 127) {
+            value = notANumber(value);
+        }
+        return sign == 1 ? -value : value;
+    }
+
+    /** Value of an E5M2 code. */
+    public static float e5m2Value(byte code) {
+        int bits = code < 0 ? code + 256 : code;
+        int sign = bits / 128;
+        int rest = bits - 128 * sign;
+        int exponent = rest / 4;
+        int mantissa = rest - 4 * exponent;
+        float value = (exponent > 0 ? mantissa + 4 : mantissa) * powerOfTwo(TornadoMath.max(exponent, 1) - 17);
+        if (rest == 124) {
+            value = value * Float.MAX_VALUE;
+        }
+        if (rest > 124) {
+            value = notANumber(value);
+        }
+        return sign == 1 ? -value : value;
+    }
+
+    /** Value of a bfloat16. */
+    public static float bf16Value(short raw) {
+        int bits = raw < 0 ? raw + 65536 : raw;
+        int sign = bits / 32768;
+        int rest = bits - 32768 * sign;
+        int exponent = rest / 128;
+        int mantissa = rest - 128 * exponent;
+        // In two factors, so that neither leaves the range; the exponent of infinity and NaN overflows by itself.
+        int power = TornadoMath.max(exponent, 1) - 134;
+        int part = power / 2;
+        float value = (exponent > 0 ? mantissa + 128 : mantissa) * powerOfTwo(part) * powerOfTwo(power - part);
+        if (exponent == 255) {
+            value = mantissa > 0 ? notANumber(value) : value;
+        }
+        return sign == 1 ? -value : value;
+    }
+
+    /** Bits, 0..65535, of the nearest bfloat16; beyond the range infinite. */
+    public static int bf16Bits(float x) {
+        float y = TornadoMath.abs(x);
+        int binade = 0;
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-64f * 0x1p-64f;
+            binade = 128;
+        }
+        if (y >= 0x1p-62f) {
+            y = y * 0x1p-64f;
+            binade = binade + 64;
+        }
+        if (y >= 0x1p-94f) {
+            y = y * 0x1p-32f;
+            binade = binade + 32;
+        }
+        // Now y is below 2^-94; what remains of its distance to 2^-126 fits 32 binades.
+        float ratio = y * 0x1p126f;
+        int rest = binade32(ratio);
+        int code = 128 * (binade + rest) + (int) integer(ratio * powerOfTwo(-rest) * 128f);
+        if (isFinite(x) == 0) {
+            code = 255 * 128;
+        }
+        if (isNaN(x) == 1) {
+            code = 255 * 128 + 64;
+        }
+        return code + 32768 * signBit(x);
+    }
+
+    /** 1 if {@code x} is neither NaN nor infinite, else 0. */
+    public static int isFinite(float x) {
+        return TornadoMath.abs(x) < Float.POSITIVE_INFINITY ? 1 : 0;
+    }
+
+    private static int isNaN(float x) {
+        return TornadoMath.abs(x) > -1f ? 0 : 1;
+    }
+
+    /** 1 for negative numbers and for -0. */
+    private static int signBit(float x) {
+        int sign = 0;
+        if (x < 0f) {
+            sign = 1;
+        }
+        if (x == 0f) {
+            sign = 1f / x < 0f ? 1 : 0;
+        }
+        return sign;
+    }
+
+    /** NaN from any finite value. */
+    private static float notANumber(float value) {
+        float infinite = (TornadoMath.abs(value) + 1f) * Float.MAX_VALUE * 2f;
+        return infinite - infinite;
+    }
+
+    /** Logarithm, rounded down, of {@code x} in 1..2^32; 0 below 1. */
+    private static int binade32(float x) {
+        float y = x;
+        int binade = 0;
+        if (y >= 0x1p16f) {
+            y = y * 0x1p-16f;
+            binade = 16;
+        }
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            binade = binade + 8;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            binade = binade + 4;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            binade = binade + 2;
+        }
+        if (y >= 0x1p1f) {
+            binade = binade + 1;
+        }
+        return binade;
+    }
+
+    /** {@code 2^n} for n in -126..127. */
+    private static float powerOfTwo(int n) {
+        int m = TornadoMath.abs(n);
+        float power = 1f;
+        if (m >= 64) {
+            power = n < 0 ? 0x1p-64f : 0x1p64f;
+            m = m - 64;
+        }
+        if (m >= 32) {
+            power = power * (n < 0 ? 0x1p-32f : 0x1p32f);
+            m = m - 32;
+        }
+        if (m >= 16) {
+            power = power * (n < 0 ? 0x1p-16f : 0x1p16f);
+            m = m - 16;
+        }
+        if (m >= 8) {
+            power = power * (n < 0 ? 0x1p-8f : 0x1p8f);
+            m = m - 8;
+        }
+        if (m >= 4) {
+            power = power * (n < 0 ? 0x1p-4f : 0x1p4f);
+            m = m - 4;
+        }
+        if (m >= 2) {
+            power = power * (n < 0 ? 0x1p-2f : 0x1p2f);
+            m = m - 2;
+        }
+        if (m >= 1) {
+            power = power * (n < 0 ? 0x1p-1f : 0x1p1f);
+        }
+        return power;
+    }
+}

@@ -1,0 +1,214 @@
+package io.sage4j.plan;
+
+import io.sage4j.kernel.Convert;
+import io.sage4j.kernel.FlashAttention;
+import io.sage4j.kernel.Masking;
+import io.sage4j.kernel.NaiveAttention;
+import io.sage4j.kernel.TiledAttention;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.Rung;
+import java.util.List;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+
+/** The unquantized rungs: widen the inputs to FP32, attend. */
+final class PlainSteps implements AttentionSteps {
+    /** Keys in one step of the online softmax. */
+    static final int BLOCK_K = 64;
+
+    /** The kernels take four channels at a time. */
+    private static final int DIM_UNIT = 4;
+
+    private final AttentionProblem problem;
+    private final AttentionShape shape;
+    private final KernelConfig config;
+    private final PlanIo io;
+    private final int dim;
+    private final float scale;
+    private final FloatArray q;
+    private final FloatArray k;
+    private final FloatArray v;
+    private final FloatArray scores;
+    private final FloatArray sums;
+    private final IntArray sizes;
+    private final IntArray qNonFinite;
+    private final IntArray kNonFinite;
+    private final IntArray vNonFinite;
+
+    PlainSteps(AttentionProblem problem, KernelConfig config, PlanIo io, PlanArrays arrays) {
+        this.problem = problem;
+        this.shape = problem.shape();
+        this.config = config;
+        this.io = io;
+        this.dim = paddedDim(shape);
+        this.scale = problem.smScale() * Numbers.LOG2E;
+        q = arrays.floats("FP32 q", qSize(shape));
+        k = arrays.floats("FP32 k", kSize(shape));
+        v = arrays.floats("FP32 v", kSize(shape));
+        boolean naive = problem.rung() == Rung.NAIVE;
+        scores = naive ? arrays.floats("scores", scoreSize(shape)) : arrays.noFloats;
+        sums = naive ? arrays.floats("row sums", PlanIo.rows(shape)) : arrays.noFloats;
+        int qTiles = Math.ceilDiv(shape.qoLen(), config.flashRows());
+        sizes = arrays.ints("sizes", io.attentionSizes(qTiles, Math.ceilDiv(shape.kvLen(), BLOCK_K)));
+        qNonFinite = arrays.ints("q counts", chunks(q));
+        kNonFinite = arrays.ints("k counts", chunks(k));
+        vNonFinite = arrays.ints("v counts", chunks(v));
+    }
+
+    /** Refuses a problem whose arrays would be too large, before any is allocated. */
+    static void check(AttentionProblem problem) {
+        PlanArrays.requireFits("FP32 q", qSize(problem.shape()));
+        PlanArrays.requireFits("FP32 k", kSize(problem.shape()));
+        if (problem.rung() == Rung.NAIVE) {
+            PlanArrays.requireFits("scores", scoreSize(problem.shape()));
+        }
+    }
+
+    private static int paddedDim(AttentionShape shape) {
+        return Math.ceilDiv(shape.headDim(), DIM_UNIT) * DIM_UNIT;
+    }
+
+    private static long qSize(AttentionShape shape) {
+        return PlanIo.rows(shape) * paddedDim(shape);
+    }
+
+    private static long kSize(AttentionShape shape) {
+        return (long) shape.batch() * shape.kvHeads() * shape.kvLen() * paddedDim(shape);
+    }
+
+    private static long scoreSize(AttentionShape shape) {
+        return Math.multiplyExact(PlanIo.rows(shape), (long) shape.kvLen());
+    }
+
+    private static long chunks(FloatArray wide) {
+        return Math.ceilDiv(wide.getSize(), Convert.CHUNK);
+    }
+
+    @Override
+    public void addTo(StepGraph steps) {
+        widen(steps, "widen-q", io.q(), q, qNonFinite);
+        widen(steps, "widen-k", io.k(), k, kNonFinite);
+        widen(steps, "widen-v", io.v(), v, vNonFinite);
+        switch (problem.rung()) {
+            case NAIVE -> naive(steps);
+            case TILED -> tiled(steps);
+            case FLASH -> flash(steps);
+            case QUANTIZED -> throw new IllegalArgumentException("not an unquantized rung: " + problem.rung());
+        }
+    }
+
+    private void widen(StepGraph steps, String name, PlanArrays.Operand x, FloatArray wide, IntArray nonFinite) {
+        steps.graph.task(
+                steps.groups(name, nonFinite.getSize(), Convert.ITEMS),
+                Convert::widen,
+                steps.context,
+                x.view(),
+                x.floats(),
+                x.halves(),
+                x.bfloats(),
+                wide,
+                nonFinite,
+                dim,
+                x.type());
+    }
+
+    private void naive(StepGraph steps) {
+        steps.graph
+                .task(
+                        steps.elements("scores", scores.getSize(), config.items()),
+                        NaiveAttention::scores,
+                        steps.context,
+                        sizes,
+                        q,
+                        k,
+                        io.maskBits(),
+                        io.maskValues(),
+                        scores,
+                        scale,
+                        dim,
+                        Masking.kindOf(problem.mask().kind()))
+                .task(
+                        steps.elements("softmax", sums.getSize(), config.items()),
+                        NaiveAttention::softmax,
+                        steps.context,
+                        sizes,
+                        scores,
+                        sums,
+                        io.lse(),
+                        problem.lse() ? 1 : 0)
+                .task(
+                        steps.elements("attend", PlanIo.outputSize(shape), config.items()),
+                        NaiveAttention::output,
+                        steps.context,
+                        sizes,
+                        scores,
+                        sums,
+                        v,
+                        io.wide(),
+                        dim);
+    }
+
+    private void tiled(StepGraph steps) {
+        steps.graph.task(
+                steps.elements("attend", PlanIo.rows(shape), config.items()),
+                TiledAttention::attend,
+                steps.context,
+                sizes,
+                q,
+                k,
+                v,
+                io.maskBits(),
+                io.maskValues(),
+                io.wide(),
+                io.lse(),
+                scale,
+                dim,
+                BLOCK_K,
+                Masking.kindOf(problem.mask().kind()),
+                problem.lse() ? 1 : 0);
+    }
+
+    private void flash(StepGraph steps) {
+        long tiles = Math.ceilDiv(shape.qoLen(), config.flashRows());
+        steps.graph.task(
+                steps.groups("attend", shape.batch() * shape.qHeads() * tiles, config.flashRows()),
+                FlashAttention::attend,
+                steps.context,
+                sizes,
+                q,
+                k,
+                v,
+                io.maskBits(),
+                io.maskValues(),
+                io.wide(),
+                io.lse(),
+                scale,
+                dim,
+                BLOCK_K,
+                config.stageKeys(BLOCK_K, dim),
+                Masking.kindOf(problem.mask().kind()),
+                problem.lse() ? 1 : 0);
+    }
+
+    @Override
+    public List<Object> constants() {
+        return List.of(sizes);
+    }
+
+    @Override
+    public List<Object> results() {
+        return List.of(qNonFinite, kNonFinite, vNonFinite);
+    }
+
+    @Override
+    public OperandArrays operands() {
+        return null;
+    }
+
+    @Override
+    public Counts counts() {
+        long nonFinite = Counts.sum(qNonFinite) + Counts.sum(kNonFinite) + Counts.sum(vNonFinite);
+        return new Counts(nonFinite, 0, 0, Counts.elementsOfV(shape));
+    }
+}

@@ -1,0 +1,195 @@
+package io.sage4j.plan;
+
+import io.sage4j.DType;
+import io.sage4j.SageException;
+import io.sage4j.kernel.Elements;
+import io.sage4j.numeric.AttentionShape;
+import uk.ac.manchester.tornado.api.types.arrays.BFloat16Array;
+import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
+import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
+
+/**
+ * Allocates the arrays of one plan and counts them. Kernels index with an int and TornadoVM adds the header to it, so an array
+ * may hold {@link #LIMIT} elements; more is refused before anything is allocated.
+ */
+final class PlanArrays {
+    /** Most elements of an array. */
+    static final int LIMIT = Integer.MAX_VALUE - 64;
+
+    /** Stand-ins for kernel arguments that a variant does not use. */
+    final FloatArray noFloats = new FloatArray(1);
+
+    final HalfFloatArray noHalves = new HalfFloatArray(1);
+    final ShortArray noShorts = new ShortArray(1);
+    final ByteArray noBytes = new ByteArray(1);
+
+    private int allocations = 4;
+
+    /**
+     * A tensor of the caller, as kernels take it: the array of its type, and stand-ins for the others.
+     *
+     * @param view where its elements lie
+     * @param floats FP32 elements
+     * @param halves FP16 elements
+     * @param bfloats bfloat16 elements
+     * @param type element type constant of {@link Elements}
+     * @param array the one of the three that holds the elements
+     * @param full whether the tensor fills the array
+     */
+    record Operand(
+            IntArray view,
+            FloatArray floats,
+            HalfFloatArray halves,
+            ShortArray bfloats,
+            int type,
+            TornadoNativeArray array,
+            boolean full) {}
+
+    /** The stand-ins, which never change. */
+    Object[] standIns() {
+        return new Object[] {noFloats, noHalves, noShorts, noBytes};
+    }
+
+    /** Arrays allocated so far. */
+    int allocations() {
+        return allocations;
+    }
+
+    FloatArray floats(String what, long size) {
+        return new FloatArray(checked(what, size));
+    }
+
+    ByteArray bytes(String what, long size) {
+        return new ByteArray(checked(what, size));
+    }
+
+    HalfFloatArray halves(String what, long size) {
+        return new HalfFloatArray(checked(what, size));
+    }
+
+    private ShortArray shorts(String what, long size) {
+        return new ShortArray(checked(what, size));
+    }
+
+    IntArray ints(String what, long size) {
+        return new IntArray(checked(what, size));
+    }
+
+    IntArray ints(String what, int... values) {
+        IntArray array = ints(what, (long) values.length);
+        for (int i = 0; i < values.length; i++) {
+            array.set(i, values[i]);
+        }
+        return array;
+    }
+
+    FloatArray floats(String what, float... values) {
+        FloatArray array = floats(what, (long) values.length);
+        for (int i = 0; i < values.length; i++) {
+            array.set(i, values[i]);
+        }
+        return array;
+    }
+
+    private int checked(String what, long size) {
+        requireFits(what, size);
+        allocations++;
+        return (int) Math.max(size, 1);
+    }
+
+    /** @throws SageException if an array of this size is too large for a kernel to index */
+    static void requireFits(String what, long size) {
+        if (size > LIMIT) {
+            throw new SageException(what + " would take " + size + " elements, but a TornadoVM array holds at most " + LIMIT
+                    + ": split the batch, the heads or the sequence");
+        }
+    }
+
+    /**
+     * A tensor in an array of its own, or in the caller's.
+     *
+     * @param what its name, for messages
+     * @param bound the caller's array, or null
+     */
+    Operand operand(String what, TensorView view, AttentionShape shape, int heads, int tokens, TornadoNativeArray bound) {
+        if (!view.dtype().isFloat()) {
+            throw new SageException(what + " is " + view.dtype() + ", expected float32, float16 or bfloat16");
+        }
+        if (view.hasNegative()) {
+            throw new SageException(what + " has a negative offset or stride: " + view);
+        }
+        long span = view.span(shape.batch(), heads, tokens, shape.headDim());
+        requireFits(what, span);
+        TornadoNativeArray array = bound == null ? allocate(what, view.dtype(), span) : unwrap(what, view.dtype(), bound);
+        if (array.getSize() < span) {
+            throw new SageException(
+                    what + " needs an array of " + span + " elements, got one of " + array.getSize());
+        }
+        return new Operand(
+                ints(what, view(view, heads, tokens, shape.headDim())),
+                array instanceof FloatArray ? (FloatArray) array : noFloats,
+                array instanceof HalfFloatArray ? (HalfFloatArray) array : noHalves,
+                array instanceof ShortArray ? (ShortArray) array : noShorts,
+                Elements.typeOf(view.dtype()),
+                array,
+                view.fills(array.getSize(), shape.batch(), heads, tokens, shape.headDim()));
+    }
+
+    /** The numbers of a view, as {@link Elements} has them. */
+    static int[] view(TensorView view, int heads, int tokens, int channels) {
+        return new int[] {
+            view.offset(), view.batchStride(), view.headStride(), view.tokenStride(), heads, tokens, channels
+        };
+    }
+
+    private TornadoNativeArray allocate(String what, DType dtype, long size) {
+        return switch (dtype) {
+            case FLOAT32 -> floats(what, size);
+            case FLOAT16 -> halves(what, size);
+            case BFLOAT16 -> shorts(what, size);
+            case BOOL -> bytes(what, size);
+        };
+    }
+
+    /** The caller's array as the type that kernels take; a BFloat16Array becomes a ShortArray over the same memory. */
+    private TornadoNativeArray unwrap(String what, DType dtype, TornadoNativeArray bound) {
+        TornadoNativeArray array = bound;
+        if (bound instanceof BFloat16Array && dtype == DType.BFLOAT16) {
+            array = ShortArray.fromSegmentShallow(((BFloat16Array) bound).getSegmentWithHeader());
+        }
+        Class<?> expected =
+                switch (dtype) {
+                    case FLOAT32 -> FloatArray.class;
+                    case FLOAT16 -> HalfFloatArray.class;
+                    case BFLOAT16 -> ShortArray.class;
+                    case BOOL -> ByteArray.class;
+                };
+        if (!expected.isInstance(array)) {
+            throw new SageException(what + " of type " + dtype + " is in a "
+                    + bound.getClass().getSimpleName() + ", expected a " + expected.getSimpleName());
+        }
+        return array;
+    }
+
+    /** Array of a mask: the caller's, or one of the plan's own; the stand-in if there is no mask. */
+    TornadoNativeArray mask(MaskView mask, AttentionShape shape, TornadoNativeArray bound) {
+        if (mask.kind() == MaskView.Kind.NONE) {
+            return noBytes;
+        }
+        if (mask.hasNegative()) {
+            throw new SageException("mask has a negative offset or stride: " + mask);
+        }
+        DType dtype = mask.kind() == MaskView.Kind.BOOL ? DType.BOOL : DType.FLOAT32;
+        long span = mask.span(shape.batch(), shape.qHeads(), shape.qoLen(), shape.kvLen());
+        requireFits("mask", span);
+        TornadoNativeArray array = bound == null ? allocate("mask", dtype, span) : unwrap("mask", dtype, bound);
+        if (array.getSize() < span) {
+            throw new SageException("mask needs an array of " + span + " elements, got one of " + array.getSize());
+        }
+        return array;
+    }
+}

@@ -1,0 +1,346 @@
+package io.sage4j.plan;
+
+import io.sage4j.kernel.AttentionSizes;
+import io.sage4j.kernel.DeltaS;
+import io.sage4j.kernel.Elements;
+import io.sage4j.kernel.LseCorrection;
+import io.sage4j.kernel.Masking;
+import io.sage4j.kernel.PvCodes;
+import io.sage4j.kernel.QuantizeQk;
+import io.sage4j.kernel.QuantizeV;
+import io.sage4j.kernel.QuantizedAttention;
+import io.sage4j.kernel.TokenMeans;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.Scheme;
+import java.util.List;
+import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+
+/** The quantized family: smooth, quantize, attend. */
+final class QuantizedSteps implements AttentionSteps {
+    private final AttentionProblem problem;
+    private final AttentionShape shape;
+    private final Scheme scheme;
+    private final OperandLayout layout;
+    private final KernelConfig config;
+    private final PlanIo io;
+    private final OperandArrays operands;
+    private final Grouping qGroups;
+    private final Grouping kGroups;
+    private final IntArray sizes;
+    private final FloatArray factors;
+    private final IntArray qNonFinite;
+    private final IntArray kNonFinite;
+    private final IntArray vCounts;
+
+    /**
+     * How the rows of Q or K share scales and means.
+     *
+     * @param groups rows that share a scale
+     * @param sets sets of scales per head
+     * @param array the same for the quantizer
+     */
+    private record Grouping(ScaleGroups groups, int sets, IntArray array) {
+        int perHead() {
+            return sets * groups.groups();
+        }
+    }
+
+    QuantizedSteps(AttentionProblem problem, KernelConfig config, PlanIo io, PlanArrays arrays) {
+        this.problem = problem;
+        this.shape = problem.shape();
+        this.scheme = problem.scheme();
+        this.layout = problem.operands();
+        this.config = config;
+        this.io = io;
+        ScaleGroups ofQ = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
+        ScaleGroups ofK = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
+        qGroups = grouping(
+                arrays, ofQ, layout.qRows(), scheme.tiles().blockQ(), scheme.smoothQ() ? layout.qTiles() : 0);
+        kGroups = grouping(arrays, ofK, layout.kRows(), layout.kRows(), scheme.smoothK() ? 1 : 0);
+        operands = allocate(arrays);
+        int qHeads = shape.batch() * shape.qHeads();
+        int kvHeads = shape.batch() * shape.kvHeads();
+        qNonFinite = arrays.ints("q counts", (long) qHeads * qGroups.sets());
+        kNonFinite = arrays.ints("k counts", (long) kvHeads * kGroups.sets());
+        vCounts = arrays.ints("v counts", (long) kvHeads * chunks() * QuantizeV.COUNTS);
+        sizes = arrays.ints("sizes", sizes());
+        factors = arrays.floats("factors", problem.smScale() * Numbers.LOG2E, scheme.pOffset());
+    }
+
+    /** Refuses a problem whose arrays would be too large, before any is allocated. */
+    static void check(AttentionProblem problem) {
+        OperandLayout layout = problem.operands();
+        long qHeads = (long) problem.shape().batch() * problem.shape().qHeads();
+        PlanArrays.requireFits("codes of q", layout.qSize());
+        PlanArrays.requireFits("codes of k", layout.kSize());
+        if (problem.scheme().smoothQ()) {
+            PlanArrays.requireFits("delta-s", qHeads * layout.qTiles() * layout.kRows());
+        }
+    }
+
+    private static Grouping grouping(PlanArrays arrays, ScaleGroups groups, int rows, int meanRows, int means) {
+        int sets = rows / groups.tile();
+        int[] numbers = new int[QuantizeQk.GROUPING_SIZE];
+        numbers[QuantizeQk.TILE] = groups.tile();
+        numbers[QuantizeQk.GROUPS] = groups.groups();
+        numbers[QuantizeQk.PERIOD] = groups.period();
+        numbers[QuantizeQk.WIDTH] = groups.width();
+        numbers[QuantizeQk.SETS] = sets;
+        numbers[QuantizeQk.PADDED_ROWS] = rows;
+        numbers[QuantizeQk.MEAN_ROWS] = meanRows;
+        numbers[QuantizeQk.MEANS] = means;
+        return new Grouping(groups, sets, arrays.ints("grouping", numbers));
+    }
+
+    private OperandArrays allocate(PlanArrays arrays) {
+        long qHeads = (long) shape.batch() * shape.qHeads();
+        long kvHeads = (long) shape.batch() * shape.kvHeads();
+        long dim = layout.paddedDim();
+        boolean half = scheme.pv() == PvFormat.FP16;
+        return new OperandArrays(
+                arrays.bytes("codes of q", layout.qSize()),
+                arrays.floats("scales of q", qHeads * qGroups.perHead()),
+                arrays.bytes("codes of k", layout.kSize()),
+                arrays.floats("scales of k", kvHeads * kGroups.perHead()),
+                half ? arrays.noBytes : arrays.bytes("codes of v", layout.kSize()),
+                half ? arrays.halves("codes of v", layout.kSize()) : arrays.noHalves,
+                half ? arrays.noFloats : arrays.floats("scales of v", kvHeads * dim),
+                scheme.smoothQ() ? arrays.floats("means of q", qHeads * layout.qTiles() * dim) : arrays.noFloats,
+                scheme.smoothK() ? arrays.floats("means of k", kvHeads * dim) : arrays.noFloats,
+                scheme.smoothV() ? arrays.floats("means of v", kvHeads * dim) : arrays.noFloats,
+                scheme.smoothQ()
+                        ? arrays.floats("delta-s", qHeads * layout.qTiles() * layout.kRows())
+                        : arrays.noFloats);
+    }
+
+    private int[] sizes() {
+        int[] numbers = io.attentionSizes(layout.qTiles(), layout.kTiles());
+        putGroups(numbers, AttentionSizes.Q_SCALES, qGroups);
+        putGroups(numbers, AttentionSizes.K_SCALES, kGroups);
+        return numbers;
+    }
+
+    private static void putGroups(int[] numbers, int at, Grouping grouping) {
+        numbers[at] = grouping.groups().tile();
+        numbers[at + 1] = grouping.groups().groups();
+        numbers[at + 2] = grouping.groups().period();
+        numbers[at + 3] = grouping.groups().width();
+        numbers[at + 4] = grouping.perHead();
+    }
+
+    private int chunks() {
+        return layout.paddedDim() / QuantizeV.CHANNELS;
+    }
+
+    @Override
+    public void addTo(StepGraph steps) {
+        if (scheme.smoothK()) {
+            mean(steps, "smooth-k", io.k(), operands.kMeans(), shape.kvHeads(), shape.kvLen(), 1);
+        }
+        if (scheme.smoothQ()) {
+            int rows = scheme.tiles().blockQ();
+            mean(steps, "smooth-q", io.q(), operands.qMeans(), shape.qHeads(), rows, layout.qTiles());
+        }
+        if (scheme.smoothV()) {
+            mean(steps, "smooth-v", io.v(), operands.vMeans(), shape.kvHeads(), shape.kvLen(), 1);
+        }
+        quantize(steps, "quantize-q", io.q(), qGroups, shape.qHeads(), operands.qMeans(), operands.qCodes(),
+                operands.qScales(), qNonFinite);
+        quantize(steps, "quantize-k", io.k(), kGroups, shape.kvHeads(), operands.kMeans(), operands.kCodes(),
+                operands.kScales(), kNonFinite);
+        quantizeV(steps);
+        if (scheme.smoothQ()) {
+            deltaS(steps);
+        }
+        attend(steps);
+        if (problem.lse() && scheme.smoothK()) {
+            correctLse(steps);
+        }
+    }
+
+    private void mean(
+            StepGraph steps,
+            String name,
+            PlanArrays.Operand x,
+            FloatArray means,
+            int heads,
+            int rows,
+            int segments) {
+        long groups = (long) shape.batch() * heads * segments * (layout.paddedDim() / TokenMeans.CHANNELS);
+        steps.graph.task(
+                steps.groups(name, groups, TokenMeans.ITEMS),
+                TokenMeans::mean,
+                steps.context,
+                x.view(),
+                x.floats(),
+                x.halves(),
+                x.bfloats(),
+                means,
+                rows,
+                segments,
+                layout.paddedDim(),
+                x.type());
+    }
+
+    private void quantize(
+            StepGraph steps,
+            String name,
+            PlanArrays.Operand x,
+            Grouping grouping,
+            int heads,
+            FloatArray means,
+            ByteArray codes,
+            FloatArray scales,
+            IntArray nonFinite) {
+        long groups = (long) shape.batch() * heads * grouping.sets();
+        steps.graph.task(
+                steps.groups(name, groups, config.quantizeItems(grouping.groups(), layout.paddedDim())),
+                QuantizeQk::quantize,
+                steps.context,
+                x.view(),
+                grouping.array(),
+                x.floats(),
+                x.halves(),
+                x.bfloats(),
+                means,
+                codes,
+                scales,
+                nonFinite,
+                layout.paddedDim(),
+                scheme.qk().limit(),
+                x.type());
+    }
+
+    private void quantizeV(StepGraph steps) {
+        PlanArrays.Operand v = io.v();
+        steps.graph.task(
+                steps.groups("quantize-v", (long) shape.batch() * shape.kvHeads() * chunks(), QuantizeV.ITEMS),
+                QuantizeV::quantize,
+                steps.context,
+                v.view(),
+                v.floats(),
+                v.halves(),
+                v.bfloats(),
+                operands.vMeans(),
+                operands.vCodes(),
+                operands.vHalves(),
+                operands.vScales(),
+                vCounts,
+                scheme.vRange(),
+                layout.paddedDim(),
+                scheme.tiles().blockK(),
+                PvCodes.formatOf(scheme.pv()),
+                scheme.smoothV() ? 1 : 0,
+                v.type());
+    }
+
+    private void deltaS(StepGraph steps) {
+        PlanArrays.Operand k = io.k();
+        steps.graph.task(
+                steps.elements("delta-s", operands.deltaS().getSize(), config.items()),
+                DeltaS::deltaS,
+                steps.context,
+                k.view(),
+                k.floats(),
+                k.halves(),
+                k.bfloats(),
+                operands.qMeans(),
+                operands.kMeans(),
+                operands.deltaS(),
+                layout.qTiles(),
+                shape.groupSize(),
+                layout.kRows(),
+                layout.paddedDim(),
+                scheme.smoothK() ? 1 : 0,
+                k.type());
+    }
+
+    private void attend(StepGraph steps) {
+        int blockK = scheme.tiles().blockK();
+        steps.graph.task(
+                steps.groups(
+                        "attend",
+                        (long) shape.batch() * shape.qHeads() * layout.qTiles(),
+                        scheme.tiles().blockQ()),
+                QuantizedAttention::attend,
+                steps.context,
+                sizes,
+                factors,
+                operands.qCodes(),
+                operands.kCodes(),
+                operands.vCodes(),
+                operands.vHalves(),
+                operands.qScales(),
+                operands.kScales(),
+                operands.vScales(),
+                operands.vMeans(),
+                operands.deltaS(),
+                io.maskBits(),
+                io.maskValues(),
+                io.wide(),
+                io.lse(),
+                layout.paddedDim(),
+                blockK,
+                config.stageKeys(blockK, layout.paddedDim()),
+                QuantizedAttention.options(
+                        PvCodes.formatOf(scheme.pv()),
+                        Masking.kindOf(problem.mask().kind()),
+                        scheme.accumulator().isHalf(),
+                        scheme.accumulator().isTwoLevel(),
+                        scheme.smoothQ(),
+                        scheme.smoothV(),
+                        problem.lse()));
+    }
+
+    private void correctLse(StepGraph steps) {
+        PlanArrays.Operand q = io.q();
+        steps.graph.task(
+                steps.elements("lse-correction", io.lse().getSize(), config.items()),
+                LseCorrection::correct,
+                steps.context,
+                q.view(),
+                q.floats(),
+                q.halves(),
+                q.bfloats(),
+                operands.kMeans(),
+                io.lse(),
+                problem.smScale(),
+                shape.groupSize(),
+                layout.paddedDim(),
+                q.type());
+    }
+
+    @Override
+    public List<Object> constants() {
+        return List.of(sizes, factors, qGroups.array(), kGroups.array());
+    }
+
+    @Override
+    public List<Object> results() {
+        return List.of(qNonFinite, kNonFinite, vCounts);
+    }
+
+    @Override
+    public OperandArrays operands() {
+        return operands;
+    }
+
+    @Override
+    public Counts counts() {
+        long saturated = 0;
+        long flushed = 0;
+        long nonFinite = Counts.sum(qNonFinite) + Counts.sum(kNonFinite);
+        for (int i = 0; i < vCounts.getSize(); i += QuantizeV.COUNTS) {
+            nonFinite += vCounts.get(i + QuantizeV.NON_FINITE);
+            saturated += vCounts.get(i + QuantizeV.SATURATED);
+            flushed += vCounts.get(i + QuantizeV.FLUSHED);
+        }
+        return new Counts(nonFinite, saturated, flushed, Counts.elementsOfV(shape));
+    }
+}

@@ -1,0 +1,165 @@
+package io.sage4j.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.oracle.ModelResult;
+import io.sage4j.oracle.NumericCounts;
+import io.sage4j.oracle.QuantizedOperands;
+import java.util.Arrays;
+import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+
+/**
+ * Compares a plan that has run with the model.
+ *
+ * <p>On tornado-jvm everything must be the model's to the bit (a NaN equals a NaN, and a zero the other zero). A real
+ * TornadoVM contracts multiplications with additions and has its own exponential: there, only codes must be equal; sums must
+ * be within {@link #DEVICE_SUM_ERROR} of the largest, outputs and lse within {@link #DEVICE_ERROR}.
+ */
+final class PlanChecks {
+    /** Error of an output or lse of a real TornadoVM, as a fraction of the largest: P may round to a neighbour. */
+    static final double DEVICE_ERROR = 2e-2;
+    /** Error of a scale, mean or delta-s of a real TornadoVM, as a fraction of the largest. */
+    static final double DEVICE_SUM_ERROR = 1e-5;
+
+    private PlanChecks() {}
+
+    /** Whether the TornadoVM API on the class path is a real TornadoVM: its SDK is made of named modules. */
+    static boolean isRealTornadoVm() {
+        return KernelContext.class.getModule().isNamed();
+    }
+
+    /** Fills the plan, runs it, and compares everything. */
+    static void runAndCheck(PlanCase c) {
+        try (AttentionPlan plan = AttentionPlan.of(c.problem())) {
+            c.fill(plan);
+            plan.run();
+            check(c, plan);
+        }
+    }
+
+    static void check(PlanCase c, AttentionPlan plan) {
+        ModelResult model = c.model();
+        plan.operands().ifPresent(actual -> checkOperands(c, model.operands(), actual));
+        checkClose(c, "output", model.output(c.dtype()), c.output(plan), DEVICE_ERROR);
+        // Arrays have at least one element.
+        float[] lse = Arrays.copyOf(PlanCase.floats(plan.lse().orElseThrow()), model.lse().length);
+        checkClose(c, "lse", model.lse(), lse, DEVICE_ERROR);
+        if (!plan.stepNames().isEmpty()) {
+            checkCounts(c, model.counts(), plan.counts());
+        }
+    }
+
+    private static void checkCounts(PlanCase c, NumericCounts model, Counts counts) {
+        assertThat(counts.nonFinite()).as("%s non-finite", c).isEqualTo(model.nonFinite());
+        assertThat(counts.saturated()).as("%s saturated", c).isEqualTo(model.saturated());
+        assertThat(counts.vFlushed()).as("%s flushed", c).isEqualTo(model.vFlushed());
+        assertThat(counts.vTotal()).as("%s total", c).isEqualTo(model.vTotal());
+    }
+
+    private static void checkClose(PlanCase c, String what, float[] expected, float[] actual, double deviceError) {
+        assertThat(actual).as("%s %s", c, what).hasSameSizeAs(expected);
+        double slack = slack(expected, deviceError);
+        for (int i = 0; i < expected.length; i++) {
+            check(c, what, i, expected[i], actual[i], slack);
+        }
+    }
+
+    private static void check(PlanCase c, String what, int index, float expected, float actual, double slack) {
+        if (!same(expected, actual) && !(Math.abs(expected - actual) <= slack)) {
+            assertThat(actual).as("%s %s %d", c, what, index).isEqualTo(expected);
+        }
+    }
+
+    private static double slack(float[] expected, double deviceError) {
+        double largest = 0;
+        for (float e : expected) {
+            largest = Math.max(largest, Float.isFinite(e) ? Math.abs(e) : 0);
+        }
+        return isRealTornadoVm() ? deviceError * largest : 0;
+    }
+
+    private static boolean same(float expected, float actual) {
+        return expected == actual || Float.isNaN(expected) && Float.isNaN(actual);
+    }
+
+    private static void checkOperands(PlanCase c, QuantizedOperands model, OperandArrays actual) {
+        OperandLayout layout = c.problem().operands();
+        int dim = c.shape().headDim();
+        int padded = layout.paddedDim();
+        checkSums(c, "k mean", model.kMean(), actual.kMeans(), dim, padded);
+        checkSums(c, "q mean", model.qMean(), actual.qMeans(), dim, padded);
+        checkSums(c, "v mean", model.vMean(), actual.vMeans(), dim, padded);
+        checkSums(c, "delta-s", model.deltaS(), actual.deltaS(), c.shape().kvLen(), layout.kRows());
+        checkScales(c, "q scale", model.qScales(), actual.qScales(), model.qScales().length);
+        checkScales(c, "k scale", model.kScales(), actual.kScales(), model.kScales().length);
+        checkScales(c, "v scale", model.vScales(), actual.vScales(), dim);
+        int perHeadQ = model.qGroups().count(layout.qRows());
+        int perHeadK = model.kGroups().count(layout.kRows());
+        int qHeads = c.shape().batch() * c.shape().qHeads();
+        int kvHeads = c.shape().batch() * c.shape().kvHeads();
+        for (int head = 0; head < qHeads; head++) {
+            for (int row = 0; row < layout.qRows(); row++) {
+                boolean sound = !Float.isNaN(model.qScales()[head * perHeadQ + model.qGroups().index(row)]);
+                for (int d = 0; d < padded; d++) {
+                    boolean valid = row < c.shape().qoLen() && d < dim && sound;
+                    int code = valid ? model.qCodes()[(head * c.shape().qoLen() + row) * dim + d] : 0;
+                    int kernel = actual.qCodes().get((int) layout.qIndex(head, row, d));
+                    checkCode(c, "q code", kernel, code, head, row, d);
+                }
+            }
+        }
+        for (int head = 0; head < kvHeads; head++) {
+            for (int row = 0; row < layout.kRows(); row++) {
+                boolean sound = !Float.isNaN(model.kScales()[head * perHeadK + model.kGroups().index(row)]);
+                for (int d = 0; d < padded; d++) {
+                    boolean valid = row < c.shape().kvLen() && d < dim;
+                    int plain = (head * c.shape().kvLen() + row) * dim + d;
+                    int code = valid && sound ? model.kCodes()[plain] : 0;
+                    int kernel = actual.kCodes().get((int) layout.kIndex(head, row, d));
+                    checkCode(c, "k code", kernel, code, head, row, d);
+                    checkV(c, model, actual, (int) layout.vIndex(head, row, d), valid ? plain : -1, head * dim + d);
+                }
+            }
+        }
+    }
+
+    /** Code of V at an index; {@code plain} is its index in the model, -1 for padding. */
+    private static void checkV(
+            PlanCase c, QuantizedOperands model, OperandArrays actual, int index, int plain, int channel) {
+        if (c.variant().scheme().pv() == PvFormat.FP16) {
+            short bits = actual.vHalves().get(index).getHalfFloatValue();
+            short expected = plain < 0 ? 0 : model.vCodes()[plain];
+            if (bits != expected && !same(Float16.decode(expected), Float16.decode(bits))) {
+                assertThat(bits).as("%s v half %d", c, index).isEqualTo(expected);
+            }
+            return;
+        }
+        // Codes under a NaN scale have no meaning.
+        boolean sound = plain >= 0 && !Float.isNaN(model.vScales()[channel]);
+        checkCode(c, "v code", actual.vCodes().get(index), sound ? model.vCodes()[plain] : 0, 0, index, channel);
+    }
+
+    private static void checkCode(PlanCase c, String what, int kernel, int model, int head, int row, int d) {
+        if ((byte) kernel != (byte) model) {
+            assertThat(kernel).as("%s %s head %d row %d channel %d", c, what, head, row, d).isEqualTo(model);
+        }
+    }
+
+    private static void checkScales(PlanCase c, String what, float[] model, FloatArray actual, int dim) {
+        if (model.length > 0) {
+            checkSums(c, what, model, actual, dim, actual.getSize() / (model.length / dim));
+        }
+    }
+
+    /** Rows of {@code length} numbers, in the array {@code stride} apart. */
+    private static void checkSums(PlanCase c, String what, float[] model, FloatArray actual, int length, int stride) {
+        double slack = slack(model, DEVICE_SUM_ERROR);
+        for (int i = 0; i < model.length; i++) {
+            check(c, what, i, model[i], actual.get(i / length * stride + i % length), slack);
+        }
+    }
+}

@@ -80,6 +80,9 @@ final class DemoCommand implements Callable<Integer> {
         Path target = chartTarget();
         if (record != null) {
             AtomicFile.check(record);
+            if (target != null) {
+                AtomicFile.checkDistinct("--chart", target, "--record", record);
+            }
         }
         BenchRecord found = measure(chosen);
         List<Measurement> variants = withInput(found, ActivationsBench.INPUT);

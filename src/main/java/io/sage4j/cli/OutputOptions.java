@@ -88,9 +88,7 @@ final class OutputOptions {
                 throw new SageException("--lse-out " + lseOut + ": expected a name that ends in .npy");
             }
             AtomicFile.check(lseOut);
-            if (lseOut.toAbsolutePath().normalize().equals(out.toAbsolutePath().normalize())) {
-                throw new SageException("-o and --lse-out are the same file, " + out + ", expected two");
-            }
+            AtomicFile.checkDistinct("-o", out, "--lse-out", lseOut);
         }
     }
 

@@ -89,6 +89,18 @@ public final class AtomicFile implements AutoCloseable {
         new AtomicFile(target).close();
     }
 
+    /**
+     * Checks that two outputs are two files.
+     *
+     * @throws SageException if they are one
+     */
+    public static void checkDistinct(String name, Path target, String otherName, Path other) {
+        if (target.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize())) {
+            throw new SageException(name + " and " + otherName + " are the same file, " + OneLine.of(target.toString())
+                    + ", expected two");
+        }
+    }
+
     /** Writes the bytes of a segment. */
     public static void write(FileChannel channel, MemorySegment data) throws IOException {
         for (long at = 0; at < data.byteSize(); at += CHUNK) {

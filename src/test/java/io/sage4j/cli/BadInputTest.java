@@ -266,6 +266,7 @@ class BadInputTest {
                 options("unknown backend 'x'", "demo", "--backend", "x"),
                 options("expected a name that ends in .png", "demo", "--chart", "x.jpg"),
                 options("is no directory", "demo", "--chart", "/none/x.png"),
+                options("are the same file", "demo", "--chart", "/tmp/x.png", "--record", "/tmp/../tmp/x.png"),
                 options("is no directory", "demo", "--record", "/none/x.json"));
     }
 

@@ -1,0 +1,36 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.Space;
+import io.sage4j.ptx.Type;
+
+/**
+ * Mean of K or V over the tokens of a head, in FP32 (docs/numerics.md, 1), equal to
+ * {@link io.sage4j.numeric.TokenMean} to the bit.
+ *
+ * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 32.
+ * Parameters: the seven of {@link StridedInput}, then {@code mean} (U64): FP32 [batch * heads][paddedDim], zero in the
+ * padding.
+ */
+public final class KMean {
+    private KMean() {}
+
+    /** The kernel for an element type and a number of channels in the output. */
+    public static Kernel kernel(DType type, int paddedDim) {
+        KernelBuilder k = new KernelBuilder("sage_token_mean", TokenReduction.THREADS);
+        StridedInput input = new StridedInput(k, type);
+        Reg mean = k.param("mean", Type.U64);
+        TokenReduction tokens = new TokenReduction(k, input, paddedDim);
+        tokens.reduce(Operation.ADD, x -> x, sum -> {
+            Reg count = k.convert(Conversion.F32_FROM_U32, k.max(Type.U32, input.tokens(), Imm.of(1)));
+            k.store(Space.GLOBAL, Type.F32, tokens.at(mean), k.div(Type.F32, sum, count));
+        });
+        return k.build();
+    }
+}

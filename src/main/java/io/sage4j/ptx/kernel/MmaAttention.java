@@ -1,0 +1,435 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.CopyAsync;
+import io.sage4j.ptx.CopyCommit;
+import io.sage4j.ptx.CopyWait;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.MmaShape;
+import io.sage4j.ptx.Operand;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.SharedArray;
+import io.sage4j.ptx.Special;
+import io.sage4j.ptx.Type;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: INT8 Q K^T, and P V in FP8 or
+ * FP16.
+ *
+ * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 64 channels, 16 to each of 8 warps beyond, in tiles of 64
+ * keys. K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
+ * barrier a tile. Tiles that every row sees whole run in a first loop without a mask, the others in a second one.
+ *
+ * <pre>
+ *   for each tile j: wait for K(j), V(j); barrier; start copying K(j+1), V(j+1)
+ *       S = Q K(j)^T                  exact; 64 scores a row, 2 or 4 rows a thread, shared by 4 threads
+ *       m' = max(m, c max S - offset); alpha = 2^(m - m'); p = 2^(c S - m'); l = l alpha + sum p
+ *       O = O alpha + round(p) V(j)   see {@link PvProduct}
+ * </pre>
+ *
+ * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
+ * {@link #sharedBytes}, 128 * D + 2 * 64 * D * (1 + bytes of a V code): 48 KiB for FP8 at D = 128, 64 KiB for FP16;
+ * every access is free of bank conflicts. Registers: at most 255, 8 warps on a multiprocessor, none spilled, except FP8
+ * on sm_90 and sm_100, which emulate this instruction in many more registers and have wgmma and tcgen05 for it.
+ *
+ * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64,
+ * {@link io.sage4j.numeric.OperandLayout}, 16-byte aligned); for FP8 {@code v_scale} (U64); with smooth V {@code
+ * v_mean} (U64), both FP32 [batch * kvHeads][D]; {@code out} (U64), {@code out_batch}, {@code out_head}, {@code
+ * out_token} (U64, in elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the
+ * second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
+ * {@code channels} (U32, the output channels, more than D - 32), {@code diagonal} (S32, causal only), {@code
+ * score_scale} (F32, sm_scale * log2 e).
+ *
+ * <p>Differences from the model, all in the last bits: {@code c S - m} and {@code O alpha + t} are rounded once; ex2,
+ * lg2 and the division by l are approximate; each thread sums its own 16 p of a row, and the four threads of a row meet
+ * at the end. A NaN in FP16 V also reaches rows that do not see its key, if they see its tile.
+ */
+public final class MmaAttention {
+    private static final int ROWS = TileShape.MMA_SYNC.blockQ();
+    private static final int KEYS = TileShape.MMA_SYNC.blockK();
+    private static final int N = 8;
+    private static final int ROW_TILE = 16;
+    private static final int DEPTH = 32;
+    private static final int FLOAT = 4;
+
+    private final KernelBuilder k;
+    private final MmaAttentionSpec spec;
+    private final int dim;
+    private final int rowTiles;
+    private final int warpRows;
+    private final AttentionParams in;
+    private final PvProduct pv;
+    private final Reg tid;
+    private final Reg lane;
+    private final Reg warp;
+    private final Reg sharedQ;
+    private final Reg sharedK;
+    private final Reg sharedV;
+    private final SwizzledTile qkTile;
+    private Reg vStart;
+    /** Running maximum of each row. */
+    private final List<Reg> max = new ArrayList<>();
+    /** The thread's part of the running sum of each row. */
+    private final List<Reg> sum = new ArrayList<>();
+
+    private MmaAttention(KernelBuilder k, MmaAttentionSpec spec) {
+        this.k = k;
+        this.spec = spec;
+        dim = spec.paddedDim();
+        rowTiles = spec.rowTiles();
+        warpRows = ROW_TILE * rowTiles;
+        qkTile = new SwizzledTile(dim, false);
+        in = new AttentionParams(k, spec);
+        SharedArray shared = k.shared("tiles", sharedBytes(spec), 128, true);
+        tid = k.read(Special.TID_X);
+        lane = k.and(tid, 31);
+        warp = k.shr(tid, 5);
+        sharedQ = k.read(shared);
+        sharedK = k.add(sharedQ, ROWS * dim);
+        sharedV = k.add(sharedK, 2 * KEYS * dim);
+        for (int r = 0; r < 2 * rowTiles; r++) {
+            max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
+            sum.add(k.move(Type.F32, Imm.of(0f)));
+        }
+        pv = new PvProduct(k, spec);
+    }
+
+    // What is cheap to compute from special registers is computed where it is used: it must not live through the loop.
+
+    /** Tile of Q; the ones with most keys start first. */
+    private Reg tile() {
+        Reg x = k.read(Special.CTAID_X);
+        return spec.causal() ? k.sub(Type.U32, k.sub(Type.U32, k.read(Special.NCTAID_X), Imm.of(1)), x) : x;
+    }
+
+    /** First of the thread's rows, which are 8 apart. */
+    private Reg firstRow() {
+        Reg thread = k.read(Special.TID_X);
+        Reg rowOfWarp = k.shr(k.and(thread, 31), 2);
+        Reg rowOfTile = k.mad(Type.U32, k.shr(thread, 5), Imm.of(warpRows), rowOfWarp);
+        return k.mad(Type.U32, tile(), Imm.of(ROWS), rowOfTile);
+    }
+
+    /** Query head, counted over batch and heads. */
+    private Reg head() {
+        Reg heads = k.mul(Type.U32, in.kvHeads, in.groupSize);
+        return k.mad(Type.U32, k.read(Special.CTAID_Z), heads, k.read(Special.CTAID_Y));
+    }
+
+    /** Key/value head, counted over batch and heads. */
+    private Reg kvHead() {
+        Reg inBatch = k.div(Type.U32, k.read(Special.CTAID_Y), in.groupSize);
+        return k.mad(Type.U32, k.read(Special.CTAID_Z), in.kvHeads, inBatch);
+    }
+
+    /** The kernel. */
+    public static Kernel kernel(MmaAttentionSpec spec) {
+        KernelBuilder k = new KernelBuilder("sage_mma_attention", spec.threads()).minBlocks(spec.minBlocks());
+        MmaAttention attention = new MmaAttention(k, spec);
+        attention.attend();
+        attention.finish();
+        return k.build();
+    }
+
+    /** Shared memory of a CTA. */
+    public static int sharedBytes(MmaAttentionSpec spec) {
+        int vBytes = spec.fp8() ? 1 : 2;
+        return spec.paddedDim() * (ROWS + 2 * KEYS * (1 + vBytes));
+    }
+
+    private void attend() {
+        Reg tiles = k.reg(RegType.B32);
+        Reg wholeTiles = k.reg(RegType.B32);
+        countTiles(tiles, wholeTiles);
+        Copies copies = new Copies();
+        k.when(k.compare(Relation.GT, Type.S32, tiles, Imm.of(0)), () -> {
+            copies.start(copies.q, copies.qTo, ROWS * dim, qkTile);
+            copies.startTile(k.move(Type.U32, Imm.of(0)));
+        });
+        Reg scale = qScale();
+        Fragments fragments = new Fragments();
+        vStart = pv.start(sharedV, lane);
+        k.range(Imm.of(0), wholeTiles, 1, j -> step(j, tiles, copies, fragments, scale, false));
+        k.range(wholeTiles, tiles, 1, j -> step(j, tiles, copies, fragments, scale, true));
+    }
+
+    /** Tiles with a key that some row sees, and those before them that all rows see whole. */
+    private void countTiles(Reg tiles, Reg wholeTiles) {
+        Reg visible = in.kvLen;
+        Reg whole = in.kvLen;
+        if (spec.causal()) {
+            Reg first = k.mul(Type.U32, tile(), Imm.of(ROWS));
+            Reg end = k.min(Type.U32, k.add(first, ROWS), in.qoLen);
+            visible = seen(k.add(Type.S32, end, in.diagonal));
+            whole = seen(k.add(Type.S32, k.add(first, 1), in.diagonal));
+        }
+        k.set(tiles, Operation.SHR, Type.U32, k.add(visible, KEYS - 1), Imm.of(6));
+        k.set(wholeTiles, Operation.SHR, Type.U32, whole, Imm.of(6));
+    }
+
+    private Reg seen(Reg keys) {
+        return k.min(Type.S32, k.max(Type.S32, keys, Imm.of(0)), in.kvLen);
+    }
+
+    /** The thread's one Q scale, with the score factor. */
+    private Reg qScale() {
+        ScaleGroups groups = ScaleGroups.ofQ(spec.scheme().granularity(), TileShape.MMA_SYNC, 0);
+        Reg sets = k.mul(Type.U32, k.read(Special.NCTAID_X), Imm.of(ROWS / groups.tile()));
+        Reg set = k.mad(Type.U32, head(), sets, k.mul(Type.U32, tile(), Imm.of(ROWS / groups.tile())));
+        if (groups.tile() < ROWS) {
+            set = k.add(Type.U32, set, k.get(Operation.DIV, Type.U32, warp, Imm.of(groups.tile() / warpRows)));
+        }
+        Reg index = set;
+        if (spec.scheme().granularity() == Granularity.PER_THREAD) {
+            index = k.mad(Type.U32, set, Imm.of(groups.groups()), k.shr(lane, 2));
+        }
+        Reg scale = k.loadReadOnly(Type.F32, Address.of(k.index(in.qScale, index, FLOAT)));
+        return k.mul(Type.F32, scale, in.scoreScale);
+    }
+
+    private void step(Reg j, Reg tiles, Copies copies, Fragments fragments, Reg qScale, boolean masked) {
+        k.emit(new CopyWait(0));
+        k.barrier();
+        Reg kScale = copies.kScale(j);
+        Reg next = k.add(j, 1);
+        k.when(k.compare(Relation.LT, Type.S32, next, tiles), () -> copies.startTile(next));
+        Reg scale = k.mul(Type.F32, qScale, kScale);
+        Reg stage = k.and(j, 1);
+        List<List<List<Reg>>> s = fragments.scores(stage);
+        Limits limits = masked ? limits(j) : null;
+        List<Reg> alpha = new ArrayList<>();
+        List<List<List<Reg>>> p = new ArrayList<>();
+        for (int m = 0; m < rowTiles; m++) {
+            for (int half = 0; half < 2; half++) {
+                alpha.add(softmax(elements(s.get(m), half), 2 * m + half, scale, limits));
+            }
+            p.add(pv.round(s.get(m)));
+        }
+        pv.add(p, k.mad(Type.U32, stage, Imm.of(copies.vBytes), vStart), alpha);
+    }
+
+    /** Turns the scores of a row into p, in place, and returns the factor of what the row has summed so far. */
+    private Reg softmax(List<Reg> x, int row, Reg scale, Limits limits) {
+        boolean masked = limits != null;
+        float offset = spec.scheme().pOffset();
+        if (masked) {
+            mask(x, scale, limits, row);
+        }
+        Operation further = spec.negativeScale() && !masked ? Operation.MIN : Operation.MAX;
+        Reg extreme = k.get(further, Type.F32, x.get(0), x.get(1));
+        for (Reg element : x.subList(2, x.size())) {
+            k.set(extreme, further, Type.F32, extreme, element);
+        }
+        Reg m = masked ? k.add(Type.F32, extreme, Imm.of(-offset)) : k.fma(extreme, scale, Imm.of(-offset));
+        for (int mask = 1; mask <= 2; mask *= 2) {
+            m = k.max(Type.F32, m, k.shuffleXor(m, mask));
+        }
+        m = k.max(Type.F32, max.get(row), m);
+        Reg alpha = k.get(Operation.EX2, Type.F32, k.sub(Type.F32, max.get(row), m));
+        k.set(max.get(row), Type.F32, m);
+        Reg minus = k.get(Operation.NEG, Type.F32, m);
+        for (Reg element : x) {
+            Reg y = masked ? k.add(Type.F32, element, minus) : k.fma(element, scale, minus);
+            k.set(element, Operation.EX2, Type.F32, y);
+        }
+        Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
+        for (Reg element : x.subList(2, x.size())) {
+            k.set(tileSum, Operation.ADD, Type.F32, tileSum, element);
+        }
+        k.set(sum.get(row), Operation.FMA, Type.F32, sum.get(row), alpha, tileSum);
+        return alpha;
+    }
+
+    /** The 16 registers of one of the thread's two rows in a row tile, keys ascending. */
+    private static List<Reg> elements(List<List<Reg>> s, int half) {
+        List<Reg> elements = new ArrayList<>();
+        for (List<Reg> tile : s) {
+            elements.addAll(tile.subList(half * 2, half * 2 + 2));
+        }
+        return elements;
+    }
+
+    /**
+     * Last visible keys, relative to the thread's first key of a tile.
+     *
+     * @param end last key that there is
+     * @param diagonal last key that the diagonal leaves to the thread's first row; null without a diagonal
+     */
+    private record Limits(Reg end, Reg diagonal) {}
+
+    private Limits limits(Reg j) {
+        Reg firstKey = k.mad(Type.U32, j, Imm.of(KEYS), k.shl(k.and(k.read(Special.TID_X), 3), 1));
+        Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
+        Reg diagonal = spec.causal() ? k.sub(Type.S32, k.add(Type.S32, firstRow(), in.diagonal), firstKey) : null;
+        return new Limits(end, diagonal);
+    }
+
+    /** Scales, then hides: a scale that is NaN must not come back through a hidden key. */
+    private void mask(List<Reg> x, Reg scale, Limits limits, int row) {
+        Reg limit = limits.end();
+        if (spec.causal()) {
+            limit = k.min(Type.S32, limit, k.add(limits.diagonal(), row * N));
+        }
+        for (int n = 0; n < x.size(); n++) {
+            int key = n / 2 * N + n % 2;
+            Reg visible = k.compare(Relation.GE, Type.S32, limit, Imm.of(key));
+            Reg scaled = k.mul(Type.F32, x.get(n), scale);
+            k.set(x.get(n), Type.F32, k.select(Type.F32, visible, scaled, Imm.of(Float.NEGATIVE_INFINITY)));
+        }
+    }
+
+    private void finish() {
+        for (int r = 0; r < 2 * rowTiles; r++) {
+            Reg l = sum.get(r);
+            for (int mask = 1; mask <= 2; mask *= 2) {
+                k.set(l, Operation.ADD, Type.F32, l, k.shuffleXor(l, mask));
+            }
+        }
+        Reg firstRow = firstRow();
+        AttentionOutput output = new AttentionOutput(k, spec, in, lane, kvHead());
+        for (int r = 0; r < 2 * rowTiles; r++) {
+            Reg row = k.add(firstRow, r * N);
+            if (spec.lse()) {
+                output.lse(head(), row, max.get(r), sum.get(r));
+            }
+            output.row(row, sum.get(r));
+        }
+        output.write((row, n) -> pv.output(row / 2, n, row % 2));
+    }
+
+    /** The asynchronous copies of a thread: a 16-byte chunk of a tile, and every so many threads further another. */
+    private final class Copies {
+        private final int vBytes = KEYS * dim * (spec.fp8() ? 1 : 2);
+        private final SwizzledTile vTile = PvProduct.tile(spec.fp8());
+        private final Reg q = source(in.q, k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile()), ROWS * dim);
+        private final Reg kTiles = k.shr(k.add(in.kvLen, KEYS - 1), 6);
+        private final Reg firstTile = k.mul(Type.U32, kvHead(), kTiles);
+        private final List<Reg> qTo = targets(qkTile, sharedQ);
+        private final List<Reg> kTo = targets(qkTile, sharedK);
+        private final List<Reg> vTo = targets(vTile, sharedV);
+
+        private Reg source(Reg array, Reg tileIndex, int tileBytes) {
+            return k.index(k.index(array, tileIndex, tileBytes), tid, SwizzledTile.CHUNK);
+        }
+
+        /** Where the thread's first chunks go: as many as there are until the rows repeat 8 by 8. */
+        private List<Reg> targets(SwizzledTile layout, Reg base) {
+            List<Reg> targets = new ArrayList<>();
+            for (int n = 0; n < distinct(layout); n++) {
+                Reg chunk = k.add(tid, n * spec.threads());
+                Imm perRow = Imm.of(layout.chunks());
+                Reg row = k.div(Type.U32, chunk, perRow);
+                targets.add(layout.address(k, base, row, k.get(Operation.REM, Type.U32, chunk, perRow)));
+            }
+            return targets;
+        }
+
+        private int distinct(SwizzledTile layout) {
+            return spec.threads() % (layout.chunks() * N) == 0 ? 1 : 3;
+        }
+
+        private void start(Reg from, List<Reg> to, int tileBytes, SwizzledTile layout) {
+            int perRound = spec.threads() * SwizzledTile.CHUNK;
+            int distinct = distinct(layout);
+            for (int n = 0; n * perRound < tileBytes; n++) {
+                Address target = Address.of(to.get(n % distinct)).plus(n / distinct * distinct * perRound);
+                CopyAsync copy = new CopyAsync(target, Address.of(from).plus(n * perRound), null);
+                int left = (tileBytes - n * perRound) / SwizzledTile.CHUNK;
+                if (left < spec.threads()) {
+                    k.guarded(k.compare(Relation.LT, Type.U32, tid, Imm.of(left)), () -> k.emit(copy));
+                } else {
+                    k.emit(copy);
+                }
+            }
+        }
+
+        private void startTile(Reg j) {
+            Reg stage = k.and(j, 1);
+            Reg index = k.add(Type.U32, firstTile, j);
+            List<Reg> toK = kTo.stream()
+                    .map(to -> k.mad(Type.U32, stage, Imm.of(KEYS * dim), to))
+                    .toList();
+            start(source(in.k, index, KEYS * dim), toK, KEYS * dim, qkTile);
+            List<Reg> toV = vTo.stream()
+                    .map(to -> k.mad(Type.U32, stage, Imm.of(vBytes), to))
+                    .toList();
+            start(source(in.v, index, vBytes), toV, vBytes, vTile);
+            k.emit(new CopyCommit());
+        }
+
+        /** The thread's one K scale of a tile. */
+        private Reg kScale(Reg j) {
+            Reg index = k.add(Type.U32, firstTile, j);
+            if (spec.scheme().granularity() == Granularity.PER_THREAD) {
+                index = k.mad(Type.U32, index, Imm.of(4), k.and(lane, 3));
+            }
+            return k.loadReadOnly(Type.F32, Address.of(k.index(in.kScale, index, FLOAT)));
+        }
+    }
+
+    /** Loads Q and K fragments and multiplies them. */
+    private final class Fragments {
+        private final Reg row = k.add(Type.U32, k.and(lane, 7), k.shl(k.shr(lane, 4), 3));
+        private final Reg start = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
+        /** From the K tile of stage 0 to the warp's rows of Q: a lane's place in them is the same. */
+        private final Reg toQ = k.sub(Type.U32, k.mul(Type.U32, warp, Imm.of(warpRows * dim)), Imm.of(ROWS * dim));
+
+        /** Q K^T of a stage, converted to FP32: [row tile][n8 tile][4]. */
+        private List<List<List<Reg>>> scores(Reg stage) {
+            List<List<List<Reg>>> s = new ArrayList<>();
+            for (int m = 0; m < rowTiles; m++) {
+                List<List<Reg>> rows = new ArrayList<>();
+                for (int n = 0; n < KEYS / N; n++) {
+                    rows.add(k.regs(RegType.B32, 4));
+                }
+                s.add(rows);
+            }
+            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * dim), start);
+            Reg queriesAt = k.add(Type.U32, keysAt, k.sub(Type.U32, toQ, k.mul(Type.U32, stage, Imm.of(KEYS * dim))));
+            for (int depth = 0; depth < dim / DEPTH; depth++) {
+                List<List<Reg>> q = new ArrayList<>();
+                for (int m = 0; m < rowTiles; m++) {
+                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus(m * ROW_TILE * dim);
+                    List<Reg> quarters = k.loadMatrix(4, qAt);
+                    // Loaded in the order of K's quarters: rows before columns.
+                    q.add(List.of(quarters.get(0), quarters.get(2), quarters.get(1), quarters.get(3)));
+                }
+                Address kAt = qkTile.further(k, keysAt, 2 * depth);
+                for (int n = 0; n < KEYS / N; n += 2) {
+                    List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * dim));
+                    for (int m = 0; m < rowTiles; m++) {
+                        multiply(s.get(m).get(n), q.get(m), keys.subList(0, 2), depth == 0);
+                        multiply(s.get(m).get(n + 1), q.get(m), keys.subList(2, 4), depth == 0);
+                    }
+                }
+            }
+            return s.stream().map(this::convert).toList();
+        }
+
+        private List<List<Reg>> convert(List<List<Reg>> rows) {
+            return rows.stream()
+                    .map(tile -> tile.stream()
+                            .map(e -> k.convert(Conversion.F32_FROM_S32, e))
+                            .toList())
+                    .toList();
+        }
+
+        private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, boolean first) {
+            List<? extends Operand> c = first ? Collections.nCopies(4, Imm.of(0)) : to;
+            k.mma(MmaShape.S8, to, q, keys, c);
+        }
+    }
+}

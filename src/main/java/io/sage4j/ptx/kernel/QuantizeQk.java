@@ -1,0 +1,239 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.numeric.QkFormat;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.Space;
+import io.sage4j.ptx.Special;
+import io.sage4j.ptx.Type;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * INT8 codes and scales of Q or K (docs/numerics.md, 2), with the mean subtracted first if there is one. A CTA takes
+ * one set of rows ({@link ScaleGroups#tile()}) of a head. With several groups to a set each warp has whole groups; with
+ * one group the warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, and
+ * stay in registers between the maximum and the codes, so the input is read once.
+ *
+ * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads. Shared memory: 32 bytes, if the warps share a group.
+ * Registers: at most 128, where a warp has 16 rows of 128 channels. Parameters: the seven of {@link StridedInput}; with
+ * a mean {@code mean} (U64), FP32 [batch * heads][paddedDim]; {@code codes} (U64), [batch * heads][sets *
+ * tile][paddedDim], zero in the padding; {@code scales} (U64), FP32 [batch * heads][sets * groups].
+ */
+public final class QuantizeQk {
+    private static final int LANES = 32;
+    private static final int SHARED_ROWS = 16;
+    private static final int GROUP_WARPS = 4;
+    private static final int FLOAT = 4;
+
+    private final KernelBuilder k;
+    private final ScaleGroups groups;
+    private final int paddedDim;
+    private final int perLane;
+    private final boolean aligned;
+    private final StridedInput input;
+    private final Reg codes;
+    private final Reg scales;
+    private final Reg lane;
+    private final Reg warp;
+    private final Reg set;
+    private final Reg head;
+    private final List<Reg> means = new ArrayList<>();
+    private final List<Reg> validChannels = new ArrayList<>();
+
+    private QuantizeQk(KernelBuilder k, DType type, ScaleGroups groups, int paddedDim, boolean mean, boolean aligned) {
+        this.k = k;
+        this.groups = groups;
+        this.paddedDim = paddedDim;
+        this.perLane = paddedDim / LANES;
+        this.aligned = aligned && Integer.bitCount(perLane) == 1;
+        input = new StridedInput(k, type);
+        Reg meanArray = mean ? k.param("mean", Type.U64) : null;
+        codes = k.param("codes", Type.U64);
+        scales = k.param("scales", Type.U64);
+        Reg tid = k.read(Special.TID_X);
+        lane = k.and(tid, LANES - 1);
+        warp = k.shr(tid, 5);
+        set = k.read(Special.CTAID_X);
+        head = k.read(Special.CTAID_Y);
+        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        for (int c = 0; c < perLane; c++) {
+            validChannels.add(k.compare(Relation.LT, Type.U32, k.add(channel, c), input.channels()));
+            if (mean) {
+                Reg at = k.mad(Type.U32, head, Imm.of(paddedDim), channel);
+                means.add(k.loadReadOnly(
+                        Type.F32, Address.of(k.index(meanArray, at, FLOAT)).plus(c * FLOAT)));
+            }
+        }
+    }
+
+    /** Threads of a CTA. */
+    public static int threads(ScaleGroups groups) {
+        return LANES * (groups.groups() == 1 ? Math.max(1, groups.tile() / SHARED_ROWS) : GROUP_WARPS);
+    }
+
+    /**
+     * The kernel.
+     *
+     * @param type element type
+     * @param groups rows that share a scale: per thread, per warp or per block
+     * @param paddedDim channels of the codes, a multiple of 32 up to 128
+     * @param mean whether a mean is subtracted
+     * @param aligned whether the data pointer, all strides in bytes, and the channels allow loads of
+     *     {@code paddedDim / 32} elements at once, without a tail
+     */
+    public static Kernel kernel(DType type, ScaleGroups groups, int paddedDim, boolean mean, boolean aligned) {
+        boolean grouped = groups.groups() % GROUP_WARPS == 0 && groups.tile() % groups.period() == 0;
+        boolean whole = groups.groups() == 1 && groups.tile() <= 128 && groups.tile() % SHARED_ROWS == 0;
+        if (!grouped && !whole || paddedDim % LANES != 0 || paddedDim > 128) {
+            throw new IllegalArgumentException(
+                    "no native quantizer for " + groups + " with " + paddedDim + " channels");
+        }
+        KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups));
+        QuantizeQk q = new QuantizeQk(k, type, groups, paddedDim, mean, aligned);
+        if (whole) {
+            q.wholeSet();
+        } else {
+            for (int n = 0; n < groups.groups() / GROUP_WARPS; n++) {
+                q.group(n);
+            }
+        }
+        return k.build();
+    }
+
+    /** One group, shared by all warps; a warp has neighbouring rows. */
+    private void wholeSet() {
+        int warps = threads(groups) / LANES;
+        List<Reg> rows = new ArrayList<>();
+        Reg first = k.mad(Type.U32, set, Imm.of(groups.tile()), k.shl(warp, 4));
+        for (int n = 0; n < groups.tile() / warps; n++) {
+            rows.add(k.add(first, n));
+        }
+        List<List<Reg>> values = load(rows);
+        Reg amax = amax(values);
+        if (warps > 1) {
+            Reg shared = k.read(k.shared("amax", warps * FLOAT, FLOAT, false));
+            Reg leader = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
+            Reg mine = k.mad(Type.U32, warp, Imm.of(FLOAT), shared);
+            k.guarded(leader, () -> k.store(Space.SHARED, Type.F32, Address.of(mine), amax));
+            k.barrier();
+            for (int w = 0; w < warps; w++) {
+                Reg other = k.load(Space.SHARED, Type.F32, Address.of(shared).plus(w * FLOAT));
+                k.set(amax, Operation.MAX_NAN, Type.F32, amax, other);
+            }
+        }
+        write(rows, values, amax, k.read(Special.TID_X), k.move(Type.U32, set));
+    }
+
+    /** Group number {@code n} of the warp. */
+    private void group(int n) {
+        int perWarp = groups.groups() / GROUP_WARPS;
+        Reg group = k.mad(Type.U32, warp, Imm.of(perWarp), Imm.of(n));
+        Reg first = k.mad(Type.U32, group, Imm.of(groups.width()), k.mul(Type.U32, set, Imm.of(groups.tile())));
+        List<Reg> rows = new ArrayList<>();
+        for (int period = 0; period < groups.tile(); period += groups.period()) {
+            for (int w = 0; w < groups.width(); w++) {
+                rows.add(k.add(first, period + w));
+            }
+        }
+        List<List<Reg>> values = load(rows);
+        write(rows, values, amax(values), lane, k.mad(Type.U32, set, Imm.of(groups.groups()), group));
+    }
+
+    /** The lane's channels of each row, widened, the mean subtracted, zero outside of the tensor. */
+    private List<List<Reg>> load(List<Reg> rows) {
+        List<List<Reg>> values = new ArrayList<>();
+        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), channel);
+        Reg stride = input.tokenBytes();
+        for (Reg row : rows) {
+            Reg validRow = k.compare(Relation.LT, Type.U32, row, input.tokens());
+            Address at = Address.of(k.mad64(row, stride, base));
+            List<Reg> x = new ArrayList<>();
+            for (int c = 0; c < perLane; c++) {
+                x.add(k.move(Type.F32, Imm.of(0f)));
+            }
+            if (aligned) {
+                k.guarded(validRow, () -> subtractMean(x, input.loadVector(perLane, at), 0));
+            } else {
+                for (int c = 0; c < perLane; c++) {
+                    int channelOfLane = c;
+                    k.guarded(
+                            k.and(validRow, validChannels.get(c)),
+                            () -> subtractMean(
+                                    x.subList(channelOfLane, channelOfLane + 1),
+                                    List.of(input.load(at.plus(2 * channelOfLane))),
+                                    channelOfLane));
+                }
+            }
+            values.add(x);
+        }
+        return values;
+    }
+
+    private void subtractMean(List<Reg> to, List<Reg> loaded, int firstChannel) {
+        for (int c = 0; c < to.size(); c++) {
+            if (means.isEmpty()) {
+                k.set(to.get(c), Type.F32, loaded.get(c));
+            } else {
+                k.set(to.get(c), Operation.SUB, Type.F32, loaded.get(c), means.get(firstChannel + c));
+            }
+        }
+    }
+
+    /** Largest magnitude in the warp, NaN if there is one. */
+    private Reg amax(List<List<Reg>> values) {
+        Reg amax = k.move(Type.F32, Imm.of(0f));
+        values.forEach(row ->
+                row.forEach(x -> k.set(amax, Operation.MAX_NAN, Type.F32, amax, k.get(Operation.ABS, Type.F32, x))));
+        for (int mask = LANES / 2; mask > 0; mask /= 2) {
+            k.set(amax, Operation.MAX_NAN, Type.F32, amax, k.shuffleXor(amax, mask));
+        }
+        return amax;
+    }
+
+    /** Writes the scale, from the thread whose {@code leader} is 0, and the codes. */
+    private void write(List<Reg> rows, List<List<Reg>> values, Reg amax, Reg leader, Reg scaleIndex) {
+        SymmetricScale of = SymmetricScale.of(k, amax, QkFormat.INT8.limit());
+        Reg sets = k.read(Special.NCTAID_X);
+        Reg perHead = k.mul(Type.U32, sets, Imm.of(groups.groups()));
+        Reg at = k.add(Type.U32, k.mul(Type.U32, head, perHead), scaleIndex);
+        k.guarded(
+                k.compare(Relation.EQ, Type.U32, leader, Imm.of(0)),
+                () -> k.store(Space.GLOBAL, Type.F32, Address.of(k.index(scales, at, FLOAT)), of.scale()));
+        Reg paddedRows = k.mul(Type.U32, sets, Imm.of(groups.tile()));
+        Reg headStart = k.get(Operation.MUL_WIDE, Type.U32, head, paddedRows);
+        for (int n = 0; n < rows.size(); n++) {
+            Reg row = k.add(Type.U64, headStart, k.convert(Conversion.U64_FROM_U32, rows.get(n)));
+            Reg offset = k.add(Type.U64, k.mul(Type.U64, row, Imm.of((long) paddedDim)), codes);
+            storeCodes(values.get(n), of.inverse(), Address.of(k.index(offset, lane, perLane)));
+        }
+    }
+
+    /** Codes of neighbouring channels. No clamp is needed: {@code |x| * (127 / amax)} rounds to at most 127. */
+    private void storeCodes(List<Reg> x, Reg inverse, Address to) {
+        List<Reg> c = x.stream()
+                .map(value -> k.convert(Conversion.S32_FROM_F32, k.mul(Type.F32, value, inverse)))
+                .toList();
+        Imm none = Imm.of(0);
+        if (perLane == 4) {
+            Reg high = k.convert(Conversion.S8X2_FROM_S32, c.get(3), c.get(2), none);
+            k.store(Space.GLOBAL, Type.U32, to, k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high));
+        } else if (perLane == 2) {
+            Reg pair = k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), none);
+            k.store(Space.GLOBAL, Type.B16, to, k.convert(Conversion.U16_FROM_U32, pair));
+        } else {
+            for (int n = 0; n < perLane; n++) {
+                k.store(Space.GLOBAL, Type.U8, to.plus(n), c.get(n));
+            }
+        }
+    }
+}

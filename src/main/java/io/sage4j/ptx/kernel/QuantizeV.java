@@ -1,0 +1,178 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.Space;
+import io.sage4j.ptx.Special;
+import io.sage4j.ptx.Type;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Codes of V, FP8 or FP16 (docs/numerics.md, 4), transposed tile by tile and with the keys permuted
+ * ({@link OperandLayout}). A CTA takes 64 keys of a head. A lane reads one channel of four keys that end up side by
+ * side; the tile is turned round in shared memory and leaves in 16-byte stores.
+ *
+ * <p>Grid: (kvLen / 64 rounded up, batch * heads) CTAs of 128 threads. Shared memory: paddedDim rows of 68 bytes for
+ * FP8, of 136 for FP16. Registers: at most 128. Parameters: the seven of {@link StridedInput}; with smooth V {@code
+ * mean} (U64); for FP8 {@code inverse} (U64) as {@link ChannelScale} writes it; {@code codes} (U64), [batch *
+ * heads][tiles][paddedDim][64], zero in the padding.
+ */
+public final class QuantizeV {
+    /** Threads of a CTA. */
+    public static final int THREADS = 128;
+
+    private static final int MIN_BLOCKS = 4;
+    private static final int KEYS = 64;
+    private static final int GROUP = 16;
+    private static final int LANES = 32;
+    private static final int FLOAT = 4;
+    private static final int QUAD = 4;
+    private static final int CHUNK = 16;
+
+    private final KernelBuilder k;
+    private final int paddedDim;
+    private final boolean fp8;
+    private final StridedInput input;
+    private final Reg mean;
+    private final Reg inverse;
+    private final Reg codes;
+    private final Reg tid;
+    private final Reg lane;
+    private final Reg warp;
+    private final Reg head;
+    private final Reg shared;
+    private final int pitch;
+
+    private QuantizeV(KernelBuilder k, DType type, int paddedDim, boolean fp8, boolean smooth) {
+        this.k = k;
+        this.paddedDim = paddedDim;
+        this.fp8 = fp8;
+        input = new StridedInput(k, type);
+        mean = smooth ? k.param("mean", Type.U64) : null;
+        inverse = fp8 ? k.param("inverse", Type.U64) : null;
+        codes = k.param("codes", Type.U64);
+        tid = k.read(Special.TID_X);
+        lane = k.and(tid, LANES - 1);
+        warp = k.shr(tid, 5);
+        head = k.read(Special.CTAID_Y);
+        pitch = fp8 ? KEYS + 4 : 2 * KEYS + 8;
+        shared = k.read(k.shared("tile", paddedDim * pitch, CHUNK, false));
+    }
+
+    /** The kernel. */
+    public static Kernel kernel(DType type, int paddedDim, PvFormat format, boolean smooth) {
+        if (format != PvFormat.E4M3 && format != PvFormat.FP16) {
+            throw new IllegalArgumentException("no native V quantizer for " + format);
+        }
+        KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(MIN_BLOCKS);
+        QuantizeV v = new QuantizeV(k, type, paddedDim, format == PvFormat.E4M3, smooth);
+        v.turn();
+        k.barrier();
+        v.write();
+        return k.build();
+    }
+
+    /** Position of a quad inside its 16 is {@code 4 * warp}; its keys are these, plus {@code 2 * warp}. */
+    private static int keyOfQuad(int n) {
+        return OperandLayout.keyAt(n);
+    }
+
+    private void turn() {
+        Reg first = k.mad(Type.U32, k.read(Special.CTAID_X), Imm.of(KEYS), k.shl(warp, 1));
+        Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), lane);
+        Reg stride = input.tokenBytes();
+        List<Reg> addresses = new ArrayList<>();
+        List<Reg> validKeys = new ArrayList<>();
+        for (int group = 0; group < KEYS; group += GROUP) {
+            for (int n = 0; n < QUAD; n++) {
+                Reg key = k.add(first, group + keyOfQuad(n));
+                validKeys.add(k.compare(Relation.LT, Type.U32, key, input.tokens()));
+                addresses.add(k.mad64(key, stride, base));
+            }
+        }
+        int bytes = fp8 ? 1 : 2;
+        Reg to = k.mad(Type.U32, lane, Imm.of(pitch), k.mad(Type.U32, warp, Imm.of(QUAD * bytes), shared));
+        Reg statistics = k.mad(Type.U32, head, Imm.of(paddedDim), lane);
+        for (int channels = 0; channels < paddedDim; channels += LANES) {
+            Reg validChannel = k.compare(Relation.LT, Type.U32, k.add(lane, channels), input.channels());
+            Reg shift = mean == null ? null : statistic(mean, statistics, channels);
+            Reg factor = inverse == null ? null : statistic(inverse, statistics, channels);
+            List<Reg> y = new ArrayList<>();
+            for (int n = 0; n < addresses.size(); n++) {
+                y.add(element(
+                        Address.of(addresses.get(n)).plus(2 * channels),
+                        k.and(validKeys.get(n), validChannel),
+                        shift,
+                        factor));
+            }
+            for (int n = 0; n < y.size(); n += QUAD) {
+                int group = n / QUAD * GROUP;
+                Address at = Address.of(to).plus(channels * pitch + group * bytes);
+                Reg low = pair(y.get(n + 1), y.get(n));
+                Reg high = pair(y.get(n + 3), y.get(n + 2));
+                if (fp8) {
+                    k.store(Space.SHARED, Type.U32, at, k.pack(low, high));
+                } else {
+                    k.store(Space.SHARED, Type.U32, at, low, high);
+                }
+            }
+        }
+    }
+
+    private Reg statistic(Reg array, Reg index, int channels) {
+        return k.loadReadOnly(Type.F32, Address.of(k.index(array, index, FLOAT)).plus(channels * FLOAT));
+    }
+
+    /** An element ready to be rounded, zero in the padding. */
+    private Reg element(Address from, Reg valid, Reg shift, Reg factor) {
+        Reg y = k.move(Type.F32, Imm.of(0f));
+        k.guarded(valid, () -> {
+            Reg x = input.load(from);
+            if (shift != null) {
+                x = k.sub(Type.F32, x, shift);
+            }
+            if (fp8) {
+                k.set(y, Operation.MUL, Type.F32, x, factor);
+            } else {
+                Reg below = k.get(Operation.MIN_NAN, Type.F32, x, Imm.of(Float16.MAX));
+                k.set(y, Operation.MAX_NAN, Type.F32, below, Imm.of(-Float16.MAX));
+            }
+        });
+        return y;
+    }
+
+    private Reg pair(Reg high, Reg low) {
+        return k.convert(fp8 ? Conversion.E4M3X2_FROM_F32 : Conversion.F16X2_FROM_F32, high, low);
+    }
+
+    private void write() {
+        int rowBytes = fp8 ? KEYS : 2 * KEYS;
+        int tileBytes = paddedDim * rowBytes;
+        int chunksPerRow = rowBytes / CHUNK;
+        Reg tile = k.add(Type.U32, k.mul(Type.U32, head, k.read(Special.NCTAID_X)), k.read(Special.CTAID_X));
+        Reg out = k.index(k.index(codes, tile, tileBytes), tid, CHUNK);
+        Reg row = k.shr(tid, Integer.numberOfTrailingZeros(chunksPerRow));
+        Reg chunk = k.and(tid, chunksPerRow - 1);
+        Reg from = k.mad(Type.U32, row, Imm.of(pitch), k.mad(Type.U32, chunk, Imm.of(CHUNK), shared));
+        for (int done = 0; done < tileBytes; done += THREADS * CHUNK) {
+            Address at = Address.of(from).plus(done / rowBytes * pitch);
+            List<Reg> words = new ArrayList<>();
+            int wide = fp8 ? 1 : 2;
+            for (int n = 0; n < CHUNK; n += wide * FLOAT) {
+                words.addAll(k.loadVector(Space.SHARED, Type.U32, wide, at.plus(n), false));
+            }
+            k.store(Space.GLOBAL, Type.U32, Address.of(out).plus(done), words.toArray(Reg[]::new));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.Type;
+
+/**
+ * A tile of rows in shared memory whose 16-byte chunks are exchanged by row, {@code chunk ^ f(row)}, so that the
+ * readers of one column hit all banks. {@code f} repeats after 8 rows; rows 8 apart are {@code 8 * pitch} bytes apart.
+ *
+ * @param pitch bytes of a row: 32, 64, 96 or 128
+ * @param pairs whether readers take 8 bytes of 4 rows at once instead of 16 bytes of 8 (128-byte rows only)
+ */
+record SwizzledTile(int pitch, boolean pairs) {
+    /** Bytes of a chunk. */
+    static final int CHUNK = 16;
+
+    /** Chunks of a row. */
+    int chunks() {
+        return pitch / CHUNK;
+    }
+
+    /** {@code f(row)}. */
+    Reg exchange(KernelBuilder k, Reg row) {
+        if (pairs) {
+            return k.shl(k.and(row, 3), 1);
+        }
+        return switch (pitch) {
+            case 128 -> k.and(row, 7);
+            case 64 -> k.and(k.shr(row, 1), 3);
+            default -> k.and(k.shr(row, 2), 1);
+        };
+    }
+
+    /** Address of a chunk, row and chunk in registers. */
+    Reg address(KernelBuilder k, Reg base, Reg row, Reg chunk) {
+        Reg at = k.mad(Type.U32, row, Imm.of(pitch), base);
+        return k.mad(Type.U32, k.xor(chunk, exchange(k, row)), Imm.of(CHUNK), at);
+    }
+
+    /** Address of chunk 0 or 1 of a row, from which {@link #further} reaches the even chunks behind it. */
+    Reg start(KernelBuilder k, Reg base, Reg row, Reg first) {
+        return address(k, base, row, first);
+    }
+
+    /**
+     * The address {@code chunk} chunks behind {@code start}.
+     *
+     * @param start as {@link #start} gives it, or that plus a multiple of the tile's size; bases are multiples of 128
+     * @param chunk an even number
+     */
+    Address further(KernelBuilder k, Reg start, int chunk) {
+        if (chunk == 0 || Integer.bitCount(pitch) != 1) {
+            return Address.of(start).plus(chunk * CHUNK);
+        }
+        return Address.of(k.xor(start, Imm.of(chunk * CHUNK)));
+    }
+}

@@ -1,0 +1,107 @@
+package io.sage4j.ptx;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** A kernel with every operation, type and conversion of the emitter once, for the assembler. */
+final class EveryInstruction {
+    private EveryInstruction() {}
+
+    static Kernel kernel(int sm) {
+        KernelBuilder k = new KernelBuilder("every", 64);
+        Reg out = k.param("out", Type.U64);
+        SharedArray shared = k.shared("s", 1024, 128, false);
+        Reg tid = k.read(Special.TID_X);
+        for (Special special : Special.values()) {
+            k.store(Space.GLOBAL, Type.U32, Address.of(out), k.read(special));
+        }
+        for (Operation operation : Operation.values()) {
+            for (Type type : Type.values()) {
+                if (operation.has(type)) {
+                    List<Operand> from = new ArrayList<>();
+                    for (int n = 0; n < operation.operands(); n++) {
+                        from.add(value(k, operation.operand(type, n), out));
+                    }
+                    keep(k, out, k.get(operation, type, from.toArray(Operand[]::new)));
+                }
+            }
+        }
+        for (Conversion conversion : Conversion.values()) {
+            if (conversion.requirement().sm() <= sm) {
+                Operand[] from = conversion.from().stream()
+                        .map(type -> value(k, type, out))
+                        .toArray(Operand[]::new);
+                keep(k, out, k.convert(conversion, from));
+            }
+        }
+        for (Compare.Relation relation : Compare.Relation.values()) {
+            for (Type type : List.of(Type.U32, Type.S32, Type.F32, Type.U64, Type.S64)) {
+                Reg a = value(k, type.reg(), out);
+                keep(k, out, k.select(type, k.compare(relation, type, a, value(k, type.reg(), out)), a, a));
+            }
+        }
+        keep(k, out, k.pack(k.unpack(tid).get(1), k.unpack(tid).get(0)));
+        memory(k, out, shared, tid);
+        for (Shuffle.Mode mode : Shuffle.Mode.values()) {
+            Reg to = k.reg(RegType.F32);
+            k.emit(new Shuffle(mode, to, value(k, RegType.F32, out), Imm.of(1)));
+            keep(k, out, to);
+        }
+        k.range(
+                Imm.of(0),
+                tid,
+                2,
+                i -> k.whenElse(
+                        k.compare(Compare.Relation.EQ, Type.U32, i, Imm.of(4)),
+                        () -> keep(k, out, i),
+                        () -> keep(k, out, tid)));
+        k.exit();
+        return k.build();
+    }
+
+    private static void memory(KernelBuilder k, Reg out, SharedArray shared, Reg tid) {
+        Address to = Address.of(k.mad(Type.U32, tid, Imm.of(16), k.read(shared)));
+        k.emit(new CopyAsync(to, Address.of(out), null));
+        k.emit(new CopyAsync(to, Address.of(out), tid));
+        k.emit(new CopyCommit());
+        k.emit(new CopyWait(1));
+        k.barrier();
+        for (Type type : Type.values()) {
+            for (int count = 1;
+                    type != Type.PRED && type != Type.F16X2 && count * type.bytes() <= 16 && count <= 4;
+                    count *= 2) {
+                Type memory = type == Type.B32 ? Type.U32 : type;
+                List<Reg> values = k.loadVector(Space.GLOBAL, memory, count, Address.of(out), true);
+                k.store(Space.SHARED, memory, to, values.toArray(Operand[]::new));
+                k.loadVector(Space.SHARED, memory, count, to, false).forEach(v -> keep(k, out, v));
+            }
+        }
+        for (int count = 1; count <= 4; count *= 2) {
+            List<Reg> plain = k.loadMatrix(count, to);
+            List<Reg> transposed = k.regs(RegType.B32, count);
+            k.emit(new LoadMatrix(transposed, true, to));
+            plain.forEach(v -> keep(k, out, v));
+            transposed.forEach(v -> keep(k, out, v));
+        }
+    }
+
+    private static Reg value(KernelBuilder k, RegType type, Reg from) {
+        return switch (type) {
+            case PRED -> k.compare(Compare.Relation.EQ, Type.U32, value(k, RegType.B32, from), Imm.of(0));
+            case B16 -> k.load(Space.GLOBAL, Type.B16, Address.of(from));
+            case B32 -> k.load(Space.GLOBAL, Type.U32, Address.of(from));
+            case B64 -> k.load(Space.GLOBAL, Type.U64, Address.of(from));
+            case F32 -> k.load(Space.GLOBAL, Type.F32, Address.of(from));
+        };
+    }
+
+    private static void keep(KernelBuilder k, Reg out, Reg value) {
+        switch (value.type()) {
+            case PRED -> k.guarded(value, () -> k.store(Space.GLOBAL, Type.U32, Address.of(out), Imm.of(1)));
+            case B16 -> k.store(Space.GLOBAL, Type.B16, Address.of(out), value);
+            case B32 -> k.store(Space.GLOBAL, Type.U32, Address.of(out), value);
+            case B64 -> k.store(Space.GLOBAL, Type.U64, Address.of(out), value);
+            case F32 -> k.store(Space.GLOBAL, Type.F32, Address.of(out), value);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package io.sage4j.ptx.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sage4j.DType;
+import io.sage4j.Variant;
+import io.sage4j.numeric.Accumulator;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.MmaShape;
+import io.sage4j.ptx.PtxModule;
+import io.sage4j.ptx.Ptxas;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The attention kernel's code: what the assembler says of it, and how many matrix instructions it has. */
+class MmaAttentionCodeTest {
+    private static final List<String> VARIANTS =
+            List.of("int8-fp8", "int8-fp8-f16acc", "int8-fp8-f32", "int8-fp16", "int8-fp16-f16acc", "int8-fp16-f16f32");
+    private static final List<Arch> FP16 = List.of(Arch.SM_80, Arch.SM_86, Arch.SM_89, Arch.SM_90A, Arch.SM_120A);
+    /** FP8 mma.sync is native here; sm_90 and sm_100 emulate it in many more registers, and have wgmma for it. */
+    private static final List<Arch> FP8 = List.of(Arch.SM_89, Arch.SM_120A);
+
+    private static MmaAttentionSpec spec(Scheme scheme, int dim, boolean causal) {
+        return new MmaAttentionSpec(scheme, dim, causal, true, false, DType.FLOAT16, true);
+    }
+
+    /** Every variant with 64 and 128 channels; target, mask, granularity, V mean and the other widths take turns. */
+    static Stream<Arguments> sample() {
+        List<Arguments> sample = new ArrayList<>();
+        int turn = 0;
+        for (String variant : VARIANTS) {
+            for (int dim : new int[] {64, 128, turn % 2 == 0 ? 32 : 96}) {
+                boolean fp8 = Variant.of(variant).scheme().pv() == PvFormat.E4M3;
+                List<Arch> archs = fp8 ? FP8 : FP16;
+                sample.add(
+                        Arguments.of(variant, dim, turn / 2 % 2 == 0, archs.get(turn % archs.size()), turn % 4 == 3));
+                turn++;
+            }
+        }
+        return sample.stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("sample")
+    void assemblesWithinItsRegistersWithoutSpills(String variant, int dim, boolean causal, Arch arch, boolean smoothV) {
+        Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
+        MmaAttentionSpec spec = spec(smoothV ? scheme.withGranularity(Granularity.PER_WARP) : scheme, dim, causal);
+        Kernel kernel = MmaAttention.kernel(spec);
+        Ptxas.Report report = Ptxas.assemble(PtxModule.of(arch, kernel));
+        assertThat(report.spilled()).as(report.log()).isZero();
+        assertThat(report.registers()).isLessThanOrEqualTo(spec.registerBudget());
+        // A multiprocessor has 1 KiB more than its largest CTA, and keeps 1 KiB of each CTA for itself.
+        assertThat(spec.minBlocks() * (kernel.sharedBytes() + 1024)).isLessThanOrEqualTo(arch.maxSharedBytes() + 1024);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8, E4M3_F32, 84", "int8-fp8-f16acc, E4M3_F16, 87", "int8-fp8-f32, E4M3_F32, 84",
+        "int8-fp16, F16_F32, 78", "int8-fp16-f16acc, F16_F16, 78", "int8-fp16-f16f32, F16_F16, 78"
+    })
+    void theLoopHasTheMatrixInstructionsThatTheAlgorithmNeeds(String variant, MmaShape pv, int version) {
+        for (int dim : new int[] {32, 64, 96, 128}) {
+            MmaAttentionSpec spec = spec(Variant.of(variant).scheme(), dim, true);
+            Kernel kernel = MmaAttention.kernel(spec);
+            Map<String, Integer> mix = kernel.mix();
+            int warpRows = 128 / (spec.threads() / 32);
+            // The loop is there twice: for whole tiles and for masked ones. An MMA does 16 x 8 x k multiplications.
+            int loops = 2;
+            assertThat(mix).containsEntry(MmaShape.S8.opcode(), loops * warpRows * 64 * dim / (16 * 8 * 32));
+            assertThat(mix).containsEntry(pv.opcode(), loops * warpRows * 64 * dim / (16 * 8 * pv.k()));
+            // A thread has 64 / 4 scores of a row and shares rows with 3 others; one more exponential a row for alpha.
+            assertThat(mix).containsEntry("ex2.approx.ftz.f32", loops * warpRows / 8 * (16 + 1));
+            assertThat(mix).containsEntry("bar.sync", loops).containsEntry("cp.async.wait_group", loops);
+            assertThat(PtxModule.of(Arch.SM_89, kernel).version()).isEqualTo(version);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64, 24576, 32768", "128, 49152, 65536"})
+    void sharedMemoryIsWhatTheDesignSays(int dim, int fp8, int fp16) {
+        assertThat(MmaAttention.sharedBytes(spec(Variant.INT8_FP8.scheme(), dim, false)))
+                .isEqualTo(fp8);
+        assertThat(MmaAttention.sharedBytes(spec(Variant.INT8_FP16.scheme(), dim, false)))
+                .isEqualTo(fp16);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int4-fp8, 64, smooth Q",
+        "int8-int8, 64, E4M3 or FP16",
+        "int8-fp8-sm90, 64, tiles",
+        "int8-fp8, 256, 32, 64, 96 or 128"
+    })
+    void whatItCannotDoIsRefused(String variant, int dim, String reason) {
+        assertThatThrownBy(() -> spec(Variant.of(variant).scheme(), dim, false))
+                .hasMessageContaining(reason.split(",")[0]);
+    }
+
+    @Test
+    void accumulatorsThatDoNotFitAreRefused() {
+        Scheme scheme = Variant.INT8_FP16.scheme().withAccumulator(Accumulator.FP32_FP32, 1f, 1f);
+        assertThatThrownBy(() -> spec(scheme, 64, false)).hasMessageContaining("not FP32_FP32");
+        Scheme token = Variant.INT8_FP16
+                .scheme()
+                .withGranularity(Granularity.PER_TOKEN)
+                .withTiles(TileShape.MMA_SYNC);
+        assertThatThrownBy(() -> spec(token, 64, false)).hasMessageContaining("not PER_TOKEN");
+    }
+}

@@ -1,0 +1,135 @@
+package io.sage4j.ptx.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sage4j.DType;
+import io.sage4j.Variant;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.Rung;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.oracle.AttentionInputs;
+import io.sage4j.oracle.HardData;
+import io.sage4j.oracle.ModelResult;
+import io.sage4j.oracle.RandomInputs;
+import io.sage4j.oracle.VariantModel;
+import io.sage4j.ptx.MmaShape;
+import java.lang.foreign.ValueLayout;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The attention kernel, behind the native quantizers, in the interpreter against the model.
+ *
+ * <p>Bound of an output element, relative to the largest one of its row: one rounding of the output, plus 2^-9. Scores
+ * agree to a few ulp, so a p within a few ulp of the middle between two codes may round the other way: one step of E4M3
+ * is 2^-4 of that p, of FP16 2^-11, and a sum of 64 and more keeps a small part of it; FP16 sums may differ by one
+ * rounding, 2^-11, a tile. The natural-log lse agrees to 2^-20 of one plus its magnitude.
+ */
+class MmaAttentionTest {
+    private static final SimulatedAttention.Memory PLAIN = new SimulatedAttention.Memory(DType.FLOAT16, false, 0);
+
+    private static final double LSE_BOUND = 0x1p-20;
+
+    private static double bound(DType type) {
+        return 0x1p-9 + (type == DType.FLOAT16 ? 0x1p-11 : 0x1p-8);
+    }
+
+    private static SimulatedAttention check(AttentionInputs in, Scheme scheme, SimulatedAttention.Memory memory) {
+        ModelResult model = VariantModel.run(in, Rung.QUANTIZED, scheme);
+        SimulatedAttention run =
+                new SimulatedAttention(in, scheme, memory).quantize().attend();
+        float[] out = run.output();
+        float[] expected = ModelResult.rounded(model.o(), memory.type());
+        int dim = in.shape().headDim();
+        double worst = 0;
+        double worstLse = 0;
+        for (int row = 0; row < model.lse().length; row++) {
+            double largest = 0;
+            double error = 0;
+            for (int d = row * dim; d < (row + 1) * dim; d++) {
+                if (Float.isFinite(expected[d])) {
+                    largest = Math.max(largest, Math.abs(expected[d]));
+                    error = Math.max(error, Math.abs(expected[d] - (double) out[d]));
+                } else {
+                    assertThat(out[d]).isEqualTo(Float.valueOf(expected[d]));
+                }
+            }
+            worst = Math.max(worst, error / Math.max(largest, 1e-30));
+            float lse = run.lse.getAtIndex(ValueLayout.JAVA_FLOAT, row);
+            if (Float.isFinite(model.lse()[row])) {
+                worstLse = Math.max(worstLse, Math.abs(lse - model.lse()[row]) / (1 + Math.abs(model.lse()[row])));
+            } else {
+                assertThat(lse).as("lse of row %d", row).isEqualTo(Float.valueOf(model.lse()[row]));
+            }
+        }
+        assertThat(worst).as("error relative to the row").isLessThan(bound(memory.type()));
+        assertThat(worstLse).as("error of the lse").isLessThan(LSE_BOUND);
+        assertThat(run.overwrittenPadding()).isZero();
+        return run;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8, 64, 130, 70", "int8-fp8-f16acc, 128, 65, 129", "int8-fp8-f32, 64, 33, 192",
+        "int8-fp16, 64, 130, 70", "int8-fp16-f16acc, 128, 65, 129", "int8-fp16-f16f32, 64, 33, 192",
+        "int8-fp8, 96, 40, 100", "int8-fp16, 32, 40, 100", "int8-fp8-f16acc-p224, 128, 1, 64"
+    })
+    void isTheModel(String variant, int dim, int qoLen, int kvLen) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, kvLen, dim), dim + kvLen)
+                .biasK(3f)
+                .rounded(DType.FLOAT16);
+        Scheme scheme = Variant.of(variant).scheme();
+        try (SimulatedAttention run = check(in, scheme, PLAIN)) {
+            assertThat(run.attention.bankConflictsByLine()).isEmpty();
+            // 2 heads; a tile is 128 x 64 x D multiplications, a matrix instruction 16 x 8 x 32.
+            long tiles = 2L * Math.ceilDiv(qoLen, 128) * Math.ceilDiv(kvLen, 64);
+            assertThat(run.attention.executed())
+                    .containsEntry(MmaShape.S8.opcode(), tiles * 128 * 64 * dim / (16 * 8 * MmaShape.S8.k()));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Granularity.class,
+            names = {"PER_THREAD", "PER_WARP", "PER_BLOCK"})
+    void everyGranularityWithStridesAndBfloat16(Granularity granularity) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(2, 4, 2, 37, 66, 40), 5)
+                .biasV(2f)
+                .rounded(DType.BFLOAT16);
+        SimulatedAttention.Memory memory = new SimulatedAttention.Memory(DType.BFLOAT16, true, 3);
+        check(in, Variant.INT8_FP8.scheme().withGranularity(granularity).withSmoothV(true), memory)
+                .close();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"200, 200, 0", "70, 200, 130", "200, 70, -130", "64, 129, -3", "5, 300, 0"})
+    void causal(int qoLen, int kvLen, int diagonal) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 1, 1, qoLen, kvLen, 64), qoLen)
+                .rounded(DType.FLOAT16)
+                .withDiagonal(diagonal);
+        check(in, Variant.INT8_FP8_F16ACC.scheme(), PLAIN).close();
+        check(in, Variant.INT8_FP16.scheme(), PLAIN).close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(HardData.class)
+    void hardData(HardData data) {
+        AttentionInputs in = data.inputs(new AttentionShape(1, 1, 1, 70, 100, 64), 9, DType.FLOAT16);
+        check(in, Variant.INT8_FP8_F16ACC.scheme(), PLAIN).close();
+        check(in.withDiagonal(0), Variant.INT8_FP8.scheme(), PLAIN).close();
+    }
+
+    @Test
+    void noKeysAndOddScores() {
+        AttentionInputs none =
+                RandomInputs.normal(new AttentionShape(1, 1, 1, 3, 0, 64), 1).rounded(DType.FLOAT16);
+        check(none, Variant.INT8_FP8.scheme(), PLAIN).close();
+        AttentionInputs some =
+                RandomInputs.normal(new AttentionShape(1, 1, 1, 40, 130, 64), 2).rounded(DType.FLOAT16);
+        check(some.withSmScale(-0.3f), Variant.INT8_FP8.scheme(), PLAIN).close();
+        check(some.withSmScale(0f), Variant.INT8_FP16.scheme(), PLAIN).close();
+    }
+}

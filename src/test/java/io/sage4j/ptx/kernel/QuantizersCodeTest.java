@@ -1,0 +1,60 @@
+package io.sage4j.ptx.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sage4j.DType;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.PtxModule;
+import io.sage4j.ptx.Ptxas;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What the assembler says of the quantizers. */
+class QuantizersCodeTest {
+    private static void check(Arch arch, Kernel kernel, int registers) {
+        Ptxas.Report report = Ptxas.assemble(PtxModule.of(arch, kernel));
+        assertThat(report.spilled()).as(report.log()).isZero();
+        assertThat(report.registers()).as(report.log()).isLessThanOrEqualTo(registers);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"PER_THREAD, SM_80, FLOAT16", "PER_WARP, SM_89, BFLOAT16", "PER_BLOCK, SM_120A, FLOAT16"})
+    void quantizeQk(Granularity granularity, Arch arch, DType type) {
+        ScaleGroups q = ScaleGroups.ofQ(granularity, TileShape.MMA_SYNC, 0);
+        check(arch, QuantizeQk.kernel(type, q, 128, false, true), 128);
+        ScaleGroups k = ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0);
+        check(arch, QuantizeQk.kernel(type, k, 128, true, false), 128);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"E4M3, SM_89", "FP16, SM_80"})
+    void quantizeV(PvFormat format, Arch arch) {
+        check(arch, QuantizeV.kernel(DType.BFLOAT16, 128, format, true), 128);
+    }
+
+    @Test
+    void reductions() {
+        check(Arch.SM_86, LseCorrection.kernel(DType.BFLOAT16, 128), 40);
+        check(Arch.SM_80, KMean.kernel(DType.FLOAT16, 128), 40);
+        check(Arch.SM_90A, ChannelScale.kernel(DType.BFLOAT16, 64, true, 2.25f), 40);
+    }
+
+    @Test
+    void whatTheyCannotDoIsRefused() {
+        ScaleGroups token = new ScaleGroups(1, 1, 1, 1);
+        assertThatThrownBy(() -> QuantizeQk.kernel(DType.FLOAT16, token, 64, true, true))
+                .hasMessageContaining("no native quantizer");
+        assertThatThrownBy(() -> QuantizeV.kernel(DType.FLOAT16, 64, PvFormat.INT8, true))
+                .hasMessageContaining("INT8");
+        assertThatThrownBy(() -> KMean.kernel(DType.FLOAT32, 64)).hasMessageContaining("not float32");
+        Kernel fp8 = QuantizeV.kernel(DType.FLOAT16, 64, PvFormat.E4M3, false);
+        assertThatThrownBy(() -> PtxModule.of(Arch.SM_86, fp8)).hasMessageContaining("needs sm_89");
+    }
+}

@@ -1,0 +1,291 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.BFloat16;
+import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.oracle.AttentionInputs;
+import io.sage4j.plan.AttentionProblem;
+import io.sage4j.ptx.sim.GlobalMemory;
+import io.sage4j.ptx.sim.Simulator;
+import io.sage4j.ptx.sim.Statistics;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** The native kernels run one after the other in the interpreter, as a plan would launch them. */
+final class SimulatedAttention implements AutoCloseable {
+    /** Value of output elements that no kernel writes. */
+    static final short POISON = (short) 0x7BAD;
+
+    /** How a test lays out its tensors: elements between two rows, and whether heads lie inside tokens. */
+    record Memory(DType type, boolean headsInside, int padding) {}
+
+    private static final int CHANNELS = 32;
+
+    private final Arena arena = Arena.ofConfined();
+    private final GlobalMemory global = new GlobalMemory();
+    private final Simulator simulator = new Simulator(global);
+    private final AttentionInputs in;
+    private final AttentionShape shape;
+    private final Scheme scheme;
+    private final Memory memory;
+    private final OperandLayout layout;
+    private final int dim;
+    private final int heads;
+    private final int kvHeads;
+
+    MemorySegment kMean;
+    MemorySegment vMean;
+    MemorySegment qCodes;
+    MemorySegment qScales;
+    MemorySegment kCodes;
+    MemorySegment kScales;
+    MemorySegment vCodes;
+    MemorySegment vScales;
+    MemorySegment lse;
+    MemorySegment out;
+    Statistics attention;
+
+    SimulatedAttention(AttentionInputs in, Scheme scheme, Memory memory) {
+        this.in = in;
+        this.scheme = scheme;
+        this.memory = memory;
+        shape = in.shape();
+        layout = new OperandLayout(shape, scheme.tiles());
+        dim = layout.paddedDim();
+        heads = shape.batch() * shape.qHeads();
+        kvHeads = shape.batch() * shape.kvHeads();
+    }
+
+    private MemorySegment floats(long count) {
+        MemorySegment segment = arena.allocate(Math.max(1, count) * Float.BYTES, 16);
+        for (long n = 0; n < count; n++) {
+            segment.setAtIndex(ValueLayout.JAVA_FLOAT, n, 1e37f);
+        }
+        return segment;
+    }
+
+    private MemorySegment codes(long bytes) {
+        MemorySegment segment = arena.allocate(Math.max(16, bytes), 16);
+        segment.fill((byte) 0x55);
+        return segment;
+    }
+
+    /** Strides in elements: batch, head, token. */
+    private long[] strides(int headCount, int tokens) {
+        long row = shape.headDim() + memory.padding();
+        return memory.headsInside()
+                ? new long[] {headCount * tokens * row, row, headCount * row}
+                : new long[] {headCount * tokens * row, tokens * row, row};
+    }
+
+    private MemorySegment tensor(float[] values, int headCount, int tokens) {
+        long[] strides = strides(headCount, tokens);
+        MemorySegment segment = arena.allocate(Math.max(1, shape.batch() * strides[0]) * Short.BYTES);
+        for (long n = 0; n < segment.byteSize() / Short.BYTES; n++) {
+            segment.setAtIndex(ValueLayout.JAVA_SHORT, n, POISON);
+        }
+        for (int n = 0; n < values.length; n++) {
+            segment.setAtIndex(ValueLayout.JAVA_SHORT, at(n, headCount, tokens), encode(values[n]));
+        }
+        return segment;
+    }
+
+    /** Place of the n-th element of a contiguous tensor. */
+    private long at(int n, int headCount, int tokens) {
+        long[] strides = strides(headCount, tokens);
+        int row = n / shape.headDim();
+        int head = row / tokens;
+        return head / headCount * strides[0]
+                + head % headCount * strides[1]
+                + row % tokens * strides[2]
+                + n % shape.headDim();
+    }
+
+    private short encode(float value) {
+        return memory.type() == DType.FLOAT16 ? Float16.encode(value) : BFloat16.encode(value);
+    }
+
+    private float decode(short bits) {
+        return memory.type() == DType.FLOAT16 ? Float16.decode(bits) : BFloat16.decode(bits);
+    }
+
+    private List<Object> input(MemorySegment data, int headCount, int tokens) {
+        long[] strides = strides(headCount, tokens);
+        return new ArrayList<>(
+                List.of(global.map(data), headCount, strides[0], strides[1], strides[2], tokens, shape.headDim()));
+    }
+
+    private static Object[] with(List<Object> first, Object... more) {
+        first.addAll(Arrays.asList(more));
+        return first.toArray();
+    }
+
+    private boolean aligned() {
+        return memory.padding() % 8 == 0 && shape.headDim() == dim;
+    }
+
+    SimulatedAttention quantize() {
+        MemorySegment q = tensor(in.q(), shape.qHeads(), shape.qoLen());
+        MemorySegment k = tensor(in.k(), shape.kvHeads(), shape.kvLen());
+        MemorySegment v = tensor(in.v(), shape.kvHeads(), shape.kvLen());
+        if (scheme.smoothK()) {
+            kMean = mean(k);
+        }
+        ScaleGroups qGroups = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
+        qCodes = codes(layout.qSize());
+        qScales = floats((long) heads * qGroups.count(layout.qRows()));
+        rows(q, shape.qHeads(), shape.qoLen(), qGroups, layout.qRows(), null, qCodes, qScales);
+        ScaleGroups kGroups = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
+        kCodes = codes(layout.kSize());
+        kScales = floats((long) kvHeads * kGroups.count(layout.kRows()));
+        rows(k, shape.kvHeads(), shape.kvLen(), kGroups, layout.kRows(), kMean, kCodes, kScales);
+        values(v);
+        return this;
+    }
+
+    private MemorySegment mean(MemorySegment data) {
+        MemorySegment mean = floats((long) kvHeads * dim);
+        simulator.run(
+                KMean.kernel(memory.type(), dim),
+                kvHeads,
+                dim / CHANNELS,
+                1,
+                with(input(data, shape.kvHeads(), shape.kvLen()), global.map(mean)));
+        return mean;
+    }
+
+    private void rows(
+            MemorySegment data,
+            int headCount,
+            int tokens,
+            ScaleGroups groups,
+            int paddedRows,
+            MemorySegment mean,
+            MemorySegment to,
+            MemorySegment scales) {
+        List<Object> arguments = input(data, headCount, tokens);
+        if (mean != null) {
+            arguments.add(global.map(mean));
+        }
+        simulator.run(
+                QuantizeQk.kernel(memory.type(), groups, dim, mean != null, aligned()),
+                paddedRows / groups.tile(),
+                shape.batch() * headCount,
+                1,
+                with(arguments, global.map(to), global.map(scales)));
+    }
+
+    private void values(MemorySegment v) {
+        boolean fp8 = scheme.pv() == PvFormat.E4M3;
+        vMean = scheme.smoothV() ? mean(v) : null;
+        MemorySegment inverse = floats((long) kvHeads * dim);
+        vScales = floats((long) kvHeads * dim);
+        if (fp8) {
+            List<Object> arguments = input(v, shape.kvHeads(), shape.kvLen());
+            if (vMean != null) {
+                arguments.add(global.map(vMean));
+            }
+            simulator.run(
+                    ChannelScale.kernel(memory.type(), dim, vMean != null, scheme.vRange()),
+                    kvHeads,
+                    dim / CHANNELS,
+                    1,
+                    with(arguments, global.map(vScales), global.map(inverse)));
+        }
+        vCodes = codes(layout.kSize() * (fp8 ? 1 : 2));
+        List<Object> arguments = input(v, shape.kvHeads(), shape.kvLen());
+        if (vMean != null) {
+            arguments.add(global.map(vMean));
+        }
+        if (fp8) {
+            arguments.add(global.map(inverse));
+        }
+        simulator.run(
+                QuantizeV.kernel(memory.type(), dim, scheme.pv(), vMean != null),
+                layout.kTiles(),
+                kvHeads,
+                1,
+                with(arguments, global.map(vCodes)));
+    }
+
+    SimulatedAttention attend() {
+        boolean causal = in.diagonal() != AttentionProblem.NOT_CAUSAL;
+        boolean paired = shape.headDim() % 2 == 0 && memory.padding() % 2 == 0;
+        MmaAttentionSpec spec =
+                new MmaAttentionSpec(scheme, dim, causal, true, in.smScale() < 0, memory.type(), paired);
+        out = tensor(new float[0], shape.qHeads(), shape.qoLen());
+        lse = floats((long) heads * shape.qoLen());
+        List<Object> arguments = new ArrayList<>(List.of(
+                global.map(qCodes), global.map(kCodes), global.map(vCodes), global.map(qScales), global.map(kScales)));
+        if (spec.fp8()) {
+            arguments.add(global.map(vScales));
+        }
+        if (scheme.smoothV()) {
+            arguments.add(global.map(vMean));
+        }
+        long[] strides = strides(shape.qHeads(), shape.qoLen());
+        arguments.addAll(List.of(global.map(out), strides[0], strides[1], strides[2], global.map(lse)));
+        arguments.add(scheme.smoothK() ? global.map(correction()) : 0L);
+        arguments.addAll(List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
+        if (causal) {
+            arguments.add(in.diagonal());
+        }
+        arguments.add(in.smScale() * Numbers.LOG2E);
+        attention = simulator.run(
+                MmaAttention.kernel(spec), layout.qTiles(), shape.qHeads(), shape.batch(), arguments.toArray());
+        return this;
+    }
+
+    private MemorySegment correction() {
+        MemorySegment correction = floats((long) heads * shape.qoLen());
+        simulator.run(
+                LseCorrection.kernel(memory.type(), dim),
+                Math.ceilDiv(shape.qoLen(), LseCorrection.THREADS),
+                heads,
+                1,
+                with(
+                        input(tensor(in.q(), shape.qHeads(), shape.qoLen()), shape.qHeads(), shape.qoLen()),
+                        global.map(kMean),
+                        shape.groupSize(),
+                        in.smScale(),
+                        global.map(correction)));
+        return correction;
+    }
+
+    /** The output, contiguous, in FP32. */
+    float[] output() {
+        float[] values = new float[in.q().length];
+        for (int n = 0; n < values.length; n++) {
+            values[n] = decode(out.getAtIndex(ValueLayout.JAVA_SHORT, at(n, shape.qHeads(), shape.qoLen())));
+        }
+        return values;
+    }
+
+    /** Elements of the output tensor between the rows that were overwritten. */
+    int overwrittenPadding() {
+        boolean[] inside = new boolean[(int) (out.byteSize() / Short.BYTES)];
+        for (int n = 0; n < in.q().length; n++) {
+            inside[(int) at(n, shape.qHeads(), shape.qoLen())] = true;
+        }
+        int count = 0;
+        for (int n = 0; n < inside.length; n++) {
+            count += !inside[n] && out.getAtIndex(ValueLayout.JAVA_SHORT, n) != POISON ? 1 : 0;
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

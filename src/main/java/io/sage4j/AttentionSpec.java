@@ -1,5 +1,6 @@
 package io.sage4j;
 
+import io.sage4j.numeric.Numbers;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -107,12 +108,13 @@ public final class AttentionSpec {
         /**
          * Factor of the scores before the softmax.
          *
-         * @param value a finite number
-         * @throws SageException if it is not finite
+         * @param value a number that is finite in FP32, also times log2(e)
+         * @throws SageException if it is not
          */
         public Builder smScale(double value) {
-            if (!Float.isFinite((float) value)) {
-                throw new SageException("sm_scale is " + value + ", expected a finite FP32 number");
+            if (!Float.isFinite((float) value * Numbers.LOG2E)) {
+                throw new SageException("sm_scale is " + value + ", expected a number that is finite in FP32 times log2(e),"
+                        + " at most 2.3e38 in magnitude");
             }
             smScale = (float) value;
             return this;

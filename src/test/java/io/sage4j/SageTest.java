@@ -299,6 +299,9 @@ class SageTest {
         assertThatThrownBy(() -> AttentionSpec.builder().smScale(Double.NaN))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("sm_scale is NaN");
+        assertThatThrownBy(() -> AttentionSpec.builder().smScale(3e38))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("sm_scale is 3.0E38");
         refused("k is null", q, null, k);
         assertThatThrownBy(() -> sage.attend(q, k, k, null))
                 .isInstanceOf(SageException.class)

@@ -37,7 +37,7 @@ final class ErrorLine {
         int status = BAD_INPUT;
         OutOfMemoryError noMemory = noMemory(e);
         if (e instanceof SageException) {
-            boolean advised = noMemory == null || e.getMessage().contains(ADVICE);
+            boolean advised = noMemory == null || e.getMessage().contains("-Xmx");
             print(err, advised ? e.getMessage() : e.getMessage() + "; " + ADVICE);
         } else if (noMemory != null) {
             print(err, noMemory(noMemory, ""));

@@ -90,14 +90,25 @@ public final class AtomicFile implements AutoCloseable {
     }
 
     /**
-     * Checks that two outputs are two files.
+     * Checks that two outputs, each of which could be written, are two files, also behind symbolic links.
      *
      * @throws SageException if they are one
      */
     public static void checkDistinct(String name, Path target, String otherName, Path other) {
-        if (target.toAbsolutePath().normalize().equals(other.toAbsolutePath().normalize())) {
+        if (resolved(target).equals(resolved(other))) {
             throw new SageException(name + " and " + otherName + " are the same file, " + OneLine.of(target.toString())
                     + ", expected two");
+        }
+    }
+
+    private static Path resolved(Path target) {
+        Path absolute = target.toAbsolutePath();
+        try {
+            return Files.exists(absolute)
+                    ? absolute.toRealPath()
+                    : absolute.getParent().toRealPath().resolve(absolute.getFileName());
+        } catch (IOException e) {
+            throw cannotWrite(target, e);
         }
     }
 

@@ -186,6 +186,9 @@ class BadInputTest {
         o = folder.resolve("o.npy");
         attend("--lse-out", folder.resolve("none").resolve("l.npy")).refuses("is no directory");
         attend("--lse-out", o).refuses("are the same file");
+        Path sameFolder = Files.createSymbolicLink(folder.resolve("link"), folder);
+        before = list();
+        attend("--lse-out", sameFolder.resolve("o.npy")).refuses("are the same file");
         attend("--lse-out", folder.resolve("l.txt")).refuses("ends in .npy");
         o = folder.resolve("o.txt");
         attend().refuses("expected a name that ends in .npy or .safetensors");

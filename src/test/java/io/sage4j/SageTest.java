@@ -229,6 +229,30 @@ class SageTest {
     }
 
     @Test
+    void huge_scores_do_not_push_p_past_its_range() {
+        float[] same = new float[64 * 64];
+        Arrays.fill(same, 3000f);
+        float[] three = new float[same.length];
+        Arrays.fill(three, 3f);
+        Tensor x = Tensor.of(same, 1, 1, 64, 64);
+        Tensor v = Tensor.of(three, 1, 1, 64, 64);
+        for (Variant plain : Variant.all()) {
+            Variant variant = plain.isQuantized()
+                    ? plain.with(plain.scheme().withSmoothK(false).withSmoothQ(false))
+                    : plain;
+            AttentionResult r = sage.attend(
+                    x, x, v, AttentionSpec.builder().variant(variant).lse(true).build());
+            for (float value : r.output().toFloatArray()) {
+                assertThat(value).as(plain.name()).isBetween(2.95f, 3.05f);
+            }
+            double exact = 64 * 9e6 / 8 + Math.log(64);
+            assertThat(r.lse().orElseThrow().get(0, 0, 0, 0) / exact)
+                    .as(plain.name())
+                    .isBetween(1 - 1e-5, 1 + 1e-5);
+        }
+    }
+
+    @Test
     void threads_side_by_side_get_their_own_results() throws Exception {
         List<AttentionInputs> inputs = new ArrayList<>();
         List<float[]> expected = new ArrayList<>();

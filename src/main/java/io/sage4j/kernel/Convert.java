@@ -99,4 +99,27 @@ public final class Convert {
                     floats, halves, bfloats, type, start + first + e - line * channels, wide.get(first + e));
         }
     }
+
+    /**
+     * Kernel: rewrites the first element of a tensor with itself. TornadoVM copies an array to the device only if a kernel
+     * reads it; a tensor that does not fill its array needs that, since the whole array comes back.
+     *
+     * <p>Grid: one work-item. Local memory: none.
+     *
+     * @param view where the tensor's elements lie
+     * @param type element type
+     */
+    public static void touch(
+            KernelContext context, IntArray view, FloatArray floats, HalfFloatArray halves, ShortArray bfloats, int type) {
+        int index = view.get(Elements.OFFSET) + context.globalIdx;
+        if (type == Elements.FLOAT32) {
+            floats.set(index, floats.get(index));
+        }
+        if (type == Elements.FLOAT16) {
+            halves.set(index, halves.get(index));
+        }
+        if (type == Elements.BFLOAT16) {
+            bfloats.set(index, bfloats.get(index));
+        }
+    }
 }

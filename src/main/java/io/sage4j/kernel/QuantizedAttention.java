@@ -70,7 +70,7 @@ public final class QuantizedAttention {
      * <pre>
      * for each tile of blockK keys:
      *     s = qCode . kCode;  x = s * (qScale * sm_scale * log2e * kScale) + deltaS + mask
-     *     mNew = max(m, max x - offset);  alpha = 2^(m - mNew);  p = 2^(x - mNew)
+     *     mNew = max(m, max x);  alpha = 2^(m - mNew);  p = 2^(x - mNew + offset)
      *     l = l * alpha + sum p
      *     P = round(p);  o = o * alpha + sum P * V     in the accumulators of the scheme
      * out = o / l * vScale + vMean
@@ -205,7 +205,7 @@ public final class QuantizedAttention {
                 x[j] = score;
                 best = TornadoMath.max(best, score);
             }
-            float mNew = TornadoMath.max(m, best - offset);
+            float mNew = TornadoMath.max(m, best);
             float alpha = Rounding.exp2(m - mNew);
             float sum = 0f;
             for (int j = 0; j < blockK; j++) {
@@ -213,7 +213,7 @@ public final class QuantizedAttention {
                 if (x[j] < Rounding.VISIBLE_FROM) {
                     x[j] = p;
                 } else {
-                    p = Rounding.exp2(x[j] - mNew);
+                    p = Rounding.exp2((x[j] - mNew) + offset);
                     sum = sum + p;
                     x[j] = PvCodes.round(p, format);
                 }
@@ -318,7 +318,7 @@ public final class QuantizedAttention {
                 out.set(start + d, value);
             }
             if (wantLse == 1) {
-                lse.set(head * rows + row, (m + TornadoMath.log(l) * Numbers.LOG2E) * Numbers.LN2);
+                lse.set(head * rows + row, (m + (TornadoMath.log(l) * Numbers.LOG2E - offset)) * Numbers.LN2);
             }
         }
     }

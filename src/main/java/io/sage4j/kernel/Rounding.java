@@ -167,9 +167,9 @@ public final class Rounding {
         int exponent = rest / 128;
         int mantissa = rest - 128 * exponent;
         // In two factors, so that neither leaves the range; the exponent of infinity and NaN overflows by itself.
-        int power = TornadoMath.max(exponent, 1) - 134;
+        int power = TornadoMath.max(exponent, 1);
         int part = power / 2;
-        float value = (exponent > 0 ? mantissa + 128 : mantissa) * powerOfTwo(part) * powerOfTwo(power - part);
+        float value = (exponent > 0 ? mantissa + 128 : mantissa) * powerOfTwo(part - 67) * powerOfTwo(power - part - 67);
         if (exponent == 255) {
             value = mantissa > 0 ? notANumber(value) : value;
         }

@@ -34,11 +34,11 @@ final class OnlineRow {
             hidden[j] = hidden[j] || x[j] <= Numbers.MASKED;
             max = hidden[j] ? max : Math.max(max, x[j]);
         }
-        float mNew = Math.max(m, max - offset);
+        float mNew = Math.max(m, max);
         float alpha = exp2(m - mNew);
         float sum = 0;
         for (int j = 0; j < keys; j++) {
-            float pj = hidden[j] ? 0f : exp2(x[j] - mNew);
+            float pj = hidden[j] ? 0f : exp2((x[j] - mNew) + offset);
             sum = sum + pj;
             p[j] = scheme.pv().round(pj);
         }
@@ -74,11 +74,11 @@ final class OnlineRow {
 
     /** Log-sum-exp of the row, natural units, before the smooth-K correction; minus infinity if no key was visible. */
     float lse(float correction) {
-        return l == 0 ? Float.NEGATIVE_INFINITY : lse(m, l) + correction;
+        return l == 0 ? Float.NEGATIVE_INFINITY : lse(m, l, offset) + correction;
     }
 
-    static float lse(float m, float l) {
-        return (m + (float) Math.log(l) * Numbers.LOG2E) * Numbers.LN2;
+    static float lse(float m, float l, float offset) {
+        return (m + ((float) Math.log(l) * Numbers.LOG2E - offset)) * Numbers.LN2;
     }
 
     /** {@code exp(y * LN2)}, the product and the result in FP32. */

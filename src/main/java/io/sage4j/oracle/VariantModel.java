@@ -97,7 +97,7 @@ public final class VariantModel {
         for (int d = 0; d < dim; d++) {
             o[at + d] = l == 0 ? 0f : sum[d] / l;
         }
-        lse[at / dim] = l == 0 ? Float.NEGATIVE_INFINITY : OnlineRow.lse(m, l);
+        lse[at / dim] = l == 0 ? Float.NEGATIVE_INFINITY : OnlineRow.lse(m, l, 0f);
     }
 
     private void flashRow(int b, int h, int i) {

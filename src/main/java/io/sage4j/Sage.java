@@ -110,7 +110,10 @@ public final class Sage implements AutoCloseable {
         AttentionShape shape = ArgumentCheck.shape(q, k, v, spec.layout());
         spec.mask().ifPresent(m -> ArgumentCheck.mask(m, shape));
         if (givenOut != null) {
-            ArgumentCheck.output(givenOut, q, List.of(q, k, v));
+            ArgumentCheck.output(givenOut, q);
+            for (Tensor in : new Tensor[] {q, k, v, spec.mask().orElse(null)}) {
+                ArgumentCheck.apart(givenOut, in);
+            }
         }
         long start = System.nanoTime();
         Tensor out = givenOut != null ? givenOut : Tensor.allocate(q.dtype(), q.shape());
@@ -151,9 +154,9 @@ public final class Sage implements AutoCloseable {
     /** Checks of what a caller passes; everything that follows relies on them. */
     private static final class ArgumentCheck {
         static AttentionShape shape(Tensor q, Tensor k, Tensor v, Layout layout) {
-            SageException.requireArgument(q, "q");
-            SageException.requireArgument(k, "k");
-            SageException.requireArgument(v, "v");
+            readable("q", q);
+            readable("k", k);
+            readable("v", v);
             if (!q.dtype().isFloat()) {
                 throw new SageException("q has type " + q.dtype() + ", expected one of " + DType.floats());
             }
@@ -185,6 +188,16 @@ public final class Sage implements AutoCloseable {
             }
         }
 
+        private static void readable(String name, Tensor t) {
+            MemorySegment data = SageException.requireArgument(t, name).data();
+            if (!data.scope().isAlive()) {
+                throw new SageException(name + " is in memory that was freed: its arena is closed");
+            }
+            if (!data.isAccessibleBy(Thread.currentThread())) {
+                throw new SageException(name + " is in memory of another thread's confined arena; use a shared arena");
+            }
+        }
+
         private static void same(String name, DType found, String other, DType expected) {
             if (found != expected) {
                 throw new SageException(name + " has type " + found + ", expected " + expected + " as " + other);
@@ -192,6 +205,7 @@ public final class Sage implements AutoCloseable {
         }
 
         static void mask(Tensor mask, AttentionShape shape) {
+            readable("mask", mask);
             long[] full = {shape.batch(), shape.qHeads(), shape.qoLen(), shape.kvLen()};
             for (int i = 0; i < Tensor.RANK; i++) {
                 if (mask.size(i) != 1 && mask.size(i) != full[i]) {
@@ -201,7 +215,8 @@ public final class Sage implements AutoCloseable {
             }
         }
 
-        static void output(Tensor out, Tensor q, List<Tensor> inputs) {
+        static void output(Tensor out, Tensor q) {
+            readable("out", out);
             if (out.dtype() != q.dtype() || !Arrays.equals(out.shape(), q.shape())) {
                 throw new SageException("out is " + out + ", expected " + q + " as q");
             }
@@ -220,10 +235,11 @@ public final class Sage implements AutoCloseable {
                 }
                 reach += (axis[1] - 1) * axis[0];
             }
-            for (Tensor in : inputs) {
-                if (occupied(out).asOverlappingSlice(occupied(in)).isPresent()) {
-                    throw new SageException("out shares memory with an input; give it memory of its own");
-                }
+        }
+
+        static void apart(Tensor out, Tensor in) {
+            if (in != null && occupied(out).asOverlappingSlice(occupied(in)).isPresent()) {
+                throw new SageException("out shares memory with an input; give it memory of its own");
             }
         }
 

@@ -157,7 +157,7 @@ public final class Tensor {
             }
             return n;
         } catch (ArithmeticException e) {
-            throw new SageException("a tensor " + describe(dtype, shape) + " has more than 2^63 bytes", e);
+            throw new SageException("shape " + Arrays.toString(shape) + " exceeds 2^63 bytes", e);
         }
     }
 
@@ -171,6 +171,14 @@ public final class Tensor {
                 throw new SageException("a tensor cannot have a negative size: " + Arrays.toString(shape));
             }
         }
+        byteSize(shape, DType.FLOAT32);
+    }
+
+    private static int checkAxis(int axis) {
+        if (axis < 0 || axis >= RANK) {
+            throw new SageException("a tensor has the dimensions 0 to 3, there is no dimension " + axis);
+        }
+        return axis;
     }
 
     private void checkStrides() {
@@ -212,7 +220,7 @@ public final class Tensor {
 
     /** Size of one dimension. */
     public long size(int axis) {
-        return shape[axis];
+        return shape[checkAxis(axis)];
     }
 
     /** The four strides in elements. */
@@ -222,7 +230,7 @@ public final class Tensor {
 
     /** Stride of one dimension in elements. */
     public long stride(int axis) {
-        return strides[axis];
+        return strides[checkAxis(axis)];
     }
 
     /** Number of elements. */
@@ -324,7 +332,7 @@ public final class Tensor {
 
     /** The same elements with two dimensions exchanged, not copied; neither may be the last one. */
     public Tensor transpose(int axis, int other) {
-        if (axis == RANK - 1 || other == RANK - 1) {
+        if (checkAxis(axis) == RANK - 1 || checkAxis(other) == RANK - 1) {
             throw new SageException("the last dimension cannot be exchanged, it must stay contiguous");
         }
         long[] newShape = shape.clone();

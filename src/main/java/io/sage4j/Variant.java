@@ -115,6 +115,21 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
                     "SageAttention2++ (4+8): INT4 QK^T, smooth Q and K, FP8 PV with FP16 sums",
                     int4(Accumulator.FP16_FP32, 448f, 2.25f)));
 
+    /**
+     * A variant of one's own.
+     *
+     * @throws SageException if a part is missing, or the kernel does not fit the scheme
+     */
+    public Variant {
+        SageException.requireArgument(name, "name");
+        SageException.requireArgument(summary, "summary");
+        SageException.requireArgument(rung, "rung");
+        SageException.requireArgument(scheme, "scheme");
+        if ((rung == Rung.QUANTIZED) != scheme.isQuantized()) {
+            throw new SageException("variant " + name + ": rung " + rung + " does not fit a scheme with QK in " + scheme.qk());
+        }
+    }
+
     private static Variant quantized(String name, String summary, Scheme scheme) {
         return new Variant(name, summary, Rung.QUANTIZED, scheme);
     }

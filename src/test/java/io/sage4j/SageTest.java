@@ -10,6 +10,7 @@ import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.ExactAttention;
 import io.sage4j.oracle.Metrics;
 import io.sage4j.oracle.RandomInputs;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -331,6 +332,33 @@ class SageTest {
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("spec is null");
         assertThatThrownBy(() -> Variant.of("int9")).isInstanceOf(SageException.class).hasMessageContaining("int8-fp8");
+    }
+
+    @Test
+    @SuppressWarnings("restricted")
+    void memory_that_cannot_be_used_is_refused_by_name() throws Exception {
+        Tensor q = zeros(1, 1, 5, 8);
+        Arena arena = Arena.ofConfined();
+        Tensor closed = Tensor.of(arena.allocate(160), DType.FLOAT32, 1, 1, 5, 8);
+        try (ExecutorService other = Executors.newSingleThreadExecutor()) {
+            other.submit(() -> refused("k is in memory of another thread's confined arena", q, closed, q))
+                    .get();
+        }
+        arena.close();
+        refused("v is in memory that was freed", q, q, closed);
+
+        FloatArray shared = new FloatArray(40);
+        Tensor out = Tensor.of(shared, 1, 1, 5, 8);
+        Tensor mask = Tensor.of(shared.getSegment(), DType.FLOAT32, 1, 1, 5, 5);
+        AttentionSpec masked = AttentionSpec.builder().mask(mask).build();
+        assertThatThrownBy(() -> sage.attend(q, q, q, masked, out))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("shares memory");
+
+        // Never read: the sizes alone are refused.
+        MemorySegment large = MemorySegment.ofAddress(4096).reinterpret(1L << 40);
+        Tensor k = Tensor.of(large, DType.FLOAT32, new long[] {1, 1 << 15, 1 << 15, 8}, new long[] {0, 1 << 19, 16, 1});
+        refused("a TornadoVM array holds at most 2^31 - 1", zeros(1, 1 << 15, 1, 8), k, k);
     }
 
     private static Tensor zeros(long... shape) {

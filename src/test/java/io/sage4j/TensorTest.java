@@ -126,6 +126,13 @@ class TensorTest {
         assertThatThrownBy(() -> Tensor.of(count(1), Long.MAX_VALUE, 2, 2, 2))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("2^63");
+        MemorySegment one = MemorySegment.ofArray(count(1));
+        assertThatThrownBy(() -> Tensor.of(one, DType.FLOAT32, new long[] {1L << 32, 1L << 32, 1, 1}, new long[4]))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("2^63");
+        assertThatThrownBy(() -> Tensor.of(count(1), 1, 1, 1, 1).size(4))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("no dimension 4");
         MemorySegment six = MemorySegment.ofArray(count(6));
         long[] shape = {1, 1, 2, 3};
         assertThatThrownBy(() -> Tensor.of(six, DType.FLOAT32, shape, new long[] {6, 6, 4, 1}))

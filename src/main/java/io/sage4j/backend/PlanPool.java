@@ -66,15 +66,23 @@ final class PlanPool<K> implements AutoCloseable {
         return plan;
     }
 
-    @Override
-    public void close() {
+    /** Frees the idle plans; returns whether there were any. */
+    boolean clear() {
         Map<K, Deque<AttentionPlan>> all;
         synchronized (this) {
-            closed = true;
             all = new LinkedHashMap<>(idle);
             idle.clear();
             size = 0;
         }
         all.values().forEach(plans -> plans.forEach(AttentionPlan::close));
+        return !all.isEmpty();
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            closed = true;
+        }
+        clear();
     }
 }

@@ -32,6 +32,7 @@ final class Staging {
         int tokens = size(t, axes.token());
         int dim = size(t, 3);
         if (!isCompact(t) && t.tornadoArray() == null) {
+            toInt(t, t.size());
             return TensorView.contiguous(t.dtype(), heads, tokens, dim);
         }
         return new TensorView(t.dtype(), 0, stride(t, 0), stride(t, axes.head()), stride(t, axes.token()));
@@ -138,7 +139,7 @@ final class Staging {
 
     private static int toInt(Tensor t, long value) {
         if (value > Integer.MAX_VALUE) {
-            throw new SageException("tensor " + t + " spans " + value + " elements; TornadoVM arrays hold at most 2^31 - 1,"
+            throw new SageException("tensor " + t + " takes " + value + " elements, but a TornadoVM array holds at most 2^31 - 1:"
                     + " split the batch or the heads");
         }
         return (int) value;

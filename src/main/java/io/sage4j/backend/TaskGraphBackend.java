@@ -12,6 +12,7 @@ import io.sage4j.plan.Counts;
 import io.sage4j.plan.KernelConfig;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
@@ -52,8 +53,7 @@ final class TaskGraphBackend implements AttentionBackend {
     public Execution attend(AttentionRequest r) {
         Key key = key(r);
         try {
-            AttentionPlan plan =
-                    plans.acquire(key, () -> AttentionPlan.of(key.problem(), key.bindings(), KernelConfig.DEFAULT));
+            AttentionPlan plan = acquire(key);
             Execution done;
             try {
                 done = run(plan, r);
@@ -75,6 +75,19 @@ final class TaskGraphBackend implements AttentionBackend {
                     e);
         } catch (RuntimeException e) {
             throw new SageException("backend " + name + " failed: " + e, e);
+        }
+    }
+
+    private AttentionPlan acquire(Key key) {
+        Supplier<AttentionPlan> build = () -> AttentionPlan.of(key.problem(), key.bindings(), KernelConfig.DEFAULT);
+        try {
+            return plans.acquire(key, build);
+        } catch (OutOfMemoryError e) {
+            // Idle plans of other shapes must not keep a call from running.
+            if (!plans.clear()) {
+                throw e;
+            }
+            return plans.acquire(key, build);
         }
     }
 

@@ -18,14 +18,11 @@ public final class AttentionResult {
      * What the kernels noticed about the numbers.
      *
      * @param nonFinite NaN and infinite elements of Q, K and V
-     * @param saturated elements that were clamped to the range of the quantized format
+     * @param saturated elements of V beyond the range of FP16, where V is FP16 (scaled formats do not saturate)
      * @param vFlushed elements of V that are not zero but were quantized to zero
      * @param vTotal elements of V
      */
     public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal) {
-        /** Nothing to report: an unquantized variant, which counts nothing. */
-        public static final NumericReport NONE = new NumericReport(0, 0, 0, 0);
-
         /** Fraction of V that was flushed to zero, 0..1. */
         public double flushedVFraction() {
             return vTotal == 0 ? 0 : (double) vFlushed / vTotal;

@@ -1,6 +1,7 @@
 package io.sage4j;
 
 import io.sage4j.numeric.Numbers;
+import io.sage4j.plan.AttentionProblem;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -15,7 +16,21 @@ public final class AttentionSpec {
         /** Key j of query i if {@code j <= i}: the first query is aligned with the first key. */
         TOP_LEFT,
         /** Key j of query i if {@code j <= i + kv_len - qo_len}: the last query sees all keys, as with a KV cache. */
-        BOTTOM_RIGHT
+        BOTTOM_RIGHT;
+
+        /**
+         * Query i sees key j if {@code j <= i + diagonal}.
+         *
+         * @param qoLen query tokens
+         * @param kvLen key tokens
+         */
+        public int diagonal(int qoLen, int kvLen) {
+            return switch (this) {
+                case NONE -> AttentionProblem.NOT_CAUSAL;
+                case TOP_LEFT -> 0;
+                case BOTTOM_RIGHT -> kvLen - qoLen;
+            };
+        }
     }
 
     private static final AttentionSpec DEFAULTS = builder().build();

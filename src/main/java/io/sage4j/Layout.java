@@ -8,12 +8,12 @@ public enum Layout {
     NHD;
 
     /** Position of the heads among the four dimensions. */
-    int headAxis() {
+    public int headAxis() {
         return this == HND ? 1 : 2;
     }
 
     /** Position of the tokens among the four dimensions. */
-    int tokenAxis() {
+    public int tokenAxis() {
         return this == HND ? 2 : 1;
     }
 }

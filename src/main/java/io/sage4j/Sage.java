@@ -4,7 +4,6 @@ import io.sage4j.backend.AttentionBackend;
 import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.Backends;
 import io.sage4j.numeric.AttentionShape;
-import io.sage4j.plan.AttentionProblem;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -123,7 +122,7 @@ public final class Sage implements AutoCloseable {
                 shape,
                 spec.variant(),
                 spec.layout(),
-                diagonal(spec.causal(), shape),
+                spec.causal().diagonal(shape.qoLen(), shape.kvLen()),
                 smScale,
                 q,
                 k,
@@ -133,14 +132,6 @@ public final class Sage implements AutoCloseable {
                 lse));
         return new AttentionResult(
                 out, lse, done.steps(), System.nanoTime() - start, backend.name(), reason, done.report());
-    }
-
-    private static int diagonal(AttentionSpec.Causal causal, AttentionShape shape) {
-        return switch (causal) {
-            case NONE -> AttentionProblem.NOT_CAUSAL;
-            case TOP_LEFT -> 0;
-            case BOTTOM_RIGHT -> shape.kvLen() - shape.qoLen();
-        };
     }
 
     /** Frees the plans and their buffers. Closing twice is harmless; a call after it fails. */

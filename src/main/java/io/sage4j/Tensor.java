@@ -118,7 +118,7 @@ public final class Tensor {
             return of(Arena.ofAuto().allocate(Math.max(bytes, 1), 64), dtype, shape);
         } catch (OutOfMemoryError e) {
             throw new SageException("no memory for a tensor " + describe(dtype, shape) + " of " + bytes
-                            + " bytes; give Java more with -Xmx or split the call",
+                            + " bytes; give Java more (with ./sage4j: SAGE4J_JAVA_OPTS=-Xmx8g) or split the call",
                     e);
         }
     }

@@ -1,6 +1,8 @@
 package io.sage4j.backend;
 
 import io.sage4j.SageException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -76,8 +78,11 @@ public final class Backends {
 
     private static String noTornado() {
         String home = System.getenv("TORNADOVM_HOME");
-        return home == null
-                ? "TORNADOVM_HOME is not set"
+        if (home == null) {
+            return "TORNADOVM_HOME is not set";
+        }
+        return !Files.isDirectory(Path.of(home, "share", "java", "tornado"))
+                ? "TORNADOVM_HOME is " + home + ", which is no TornadoVM SDK"
                 : "this JVM was not started with the modules of TORNADOVM_HOME " + home
                         + "; ./sage4j does that for --backend tornado";
     }

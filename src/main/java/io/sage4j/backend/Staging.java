@@ -18,24 +18,16 @@ final class Staging {
 
     private Staging() {}
 
-    /** Dimensions of a tensor in the order batch, head, token of a layout. */
-    private record Axes(int head, int token) {
-        static Axes of(Layout layout) {
-            return layout == Layout.HND ? new Axes(1, 2) : new Axes(2, 1);
-        }
-    }
-
     /** How the plan's kernels are to read or write a tensor. */
     static TensorView view(Tensor t, Layout layout) {
-        Axes axes = Axes.of(layout);
-        int heads = size(t, axes.head());
-        int tokens = size(t, axes.token());
+        int heads = size(t, layout.headAxis());
+        int tokens = size(t, layout.tokenAxis());
         int dim = size(t, 3);
         if (!isCompact(t) && t.tornadoArray() == null) {
             toInt(t, t.size());
             return TensorView.contiguous(t.dtype(), heads, tokens, dim);
         }
-        return new TensorView(t.dtype(), 0, stride(t, 0), stride(t, axes.head()), stride(t, axes.token()));
+        return new TensorView(t.dtype(), 0, stride(t, 0), stride(t, layout.headAxis()), stride(t, layout.tokenAxis()));
     }
 
     /** How the plan's kernels are to read a mask; sizes of 1 broadcast. */
@@ -81,13 +73,12 @@ final class Staging {
     }
 
     private static void copyRows(Tensor t, Layout layout, MemorySegment array, boolean in) {
-        Axes axes = Axes.of(layout);
         long row = t.size(3) * t.dtype().bytes();
         long next = 0;
         for (long b = 0; b < t.size(0); b++) {
-            for (long h = 0; h < t.size(axes.head()); h++) {
-                for (long n = 0; n < t.size(axes.token()); n++) {
-                    long at = (b * t.stride(0) + h * t.stride(axes.head()) + n * t.stride(axes.token()))
+            for (long h = 0; h < t.size(layout.headAxis()); h++) {
+                for (long n = 0; n < t.size(layout.tokenAxis()); n++) {
+                    long at = (b * t.stride(0) + h * t.stride(layout.headAxis()) + n * t.stride(layout.tokenAxis()))
                             * t.dtype().bytes();
                     if (in) {
                         MemorySegment.copy(t.data(), at, array, next, row);

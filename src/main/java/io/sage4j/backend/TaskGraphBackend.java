@@ -71,7 +71,7 @@ final class TaskGraphBackend implements AttentionBackend {
         } catch (OutOfMemoryError e) {
             throw new SageException(
                     "no memory for attention on q " + r.q() + ", k " + r.k() + " (" + firstLine(e)
-                            + "); give Java more with -Xmx (SAGE4J_JAVA_OPTS on the command line) or split the call",
+                            + "); give Java more (with ./sage4j: SAGE4J_JAVA_OPTS=-Xmx8g) or split the call",
                     e);
         } catch (RuntimeException e) {
             throw new SageException("backend " + name + " failed: " + e, e);

@@ -10,7 +10,6 @@ import io.sage4j.oracle.ExactAttention;
 import io.sage4j.oracle.Metrics;
 import io.sage4j.oracle.RowIndex;
 import io.sage4j.oracle.ScoreMask;
-import io.sage4j.plan.AttentionProblem;
 import io.sage4j.plan.MaskView;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -56,7 +55,7 @@ public final class Reference {
                 hnd(q, layout).toFloatArray(),
                 hnd(k, layout).toFloatArray(),
                 hnd(v, layout).toFloatArray(),
-                diagonal(spec, shape),
+                spec.causal().diagonal(shape.qoLen(), shape.kvLen()),
                 (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim())),
                 spec.mask().map(Reference::scoreMask).orElse(ScoreMask.NONE));
         long all = (long) shape.batch() * shape.qHeads() * shape.qoLen();
@@ -93,14 +92,6 @@ public final class Reference {
 
     private static Tensor hnd(Tensor tensor, Layout layout) {
         return layout == Layout.NHD ? tensor.transpose(1, 2) : tensor;
-    }
-
-    private static int diagonal(AttentionSpec spec, AttentionShape shape) {
-        return switch (spec.causal()) {
-            case NONE -> AttentionProblem.NOT_CAUSAL;
-            case TOP_LEFT -> 0;
-            case BOTTOM_RIGHT -> shape.kvLen() - shape.qoLen();
-        };
     }
 
     private static ScoreMask scoreMask(Tensor mask) {

@@ -4,6 +4,7 @@ import io.sage4j.SageException;
 import io.sage4j.io.OneLine;
 import java.io.PrintWriter;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
@@ -23,7 +24,12 @@ final class ErrorLine {
         StringBuilder line = new StringBuilder(e.getMessage());
         if (e instanceof UnmatchedArgumentException unmatched) {
             List<String> near = unmatched.getSuggestions();
-            line.append(near.isEmpty() ? "" : ", did you mean " + String.join(" or ", near) + "?");
+            Set<String> commands = e.getCommandLine().getSubcommands().keySet();
+            if (!near.isEmpty()) {
+                line.append(", did you mean ").append(String.join(" or ", near)).append('?');
+            } else if (!commands.isEmpty()) {
+                line.append(", expected one of ").append(String.join(", ", commands));
+            }
         }
         line.append(" (see ")
                 .append(e.getCommandLine().getCommandSpec().qualifiedName())
@@ -37,7 +43,7 @@ final class ErrorLine {
         int status = BAD_INPUT;
         OutOfMemoryError noMemory = noMemory(e);
         if (e instanceof SageException) {
-            boolean advised = noMemory == null || e.getMessage().contains("-Xmx");
+            boolean advised = noMemory == null || e.getMessage().contains("SAGE4J_JAVA_OPTS");
             print(err, advised ? e.getMessage() : e.getMessage() + "; " + ADVICE);
         } else if (noMemory != null) {
             print(err, noMemory(noMemory, ""));

@@ -6,11 +6,13 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
 import java.security.SecureRandom;
 
 /**
@@ -20,6 +22,7 @@ import java.security.SecureRandom;
  */
 public final class AtomicFile implements AutoCloseable {
     private static final long CHUNK = 1 << 26;
+    private static final int LONGEST_NAME = 255;
 
     private final Path target;
     private final Path temporary;
@@ -59,6 +62,9 @@ public final class AtomicFile implements AutoCloseable {
         if (folder == null || !Files.isDirectory(folder)) {
             throw new SageException(name + ": cannot write: " + OneLine.of(String.valueOf(folder))
                     + " is no directory, create it first");
+        }
+        if (real.getFileName().toString().getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME) {
+            throw new SageException(name + ": cannot write: the file name is longer than " + LONGEST_NAME + " bytes");
         }
         this.target = real;
         this.temporary = folder.resolve(".sage4j-" + Long.toHexString(new SecureRandom().nextLong()) + ".tmp");
@@ -139,6 +145,7 @@ public final class AtomicFile implements AutoCloseable {
     public void commit() {
         try {
             channel.close();
+            keepPermissions();
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
             done = true;
         } catch (IOException e) {
@@ -148,6 +155,14 @@ public final class AtomicFile implements AutoCloseable {
             folder.force(true);
         } catch (IOException notSupported) {
             // The file is whole and in its place; only some systems let a program force the folder's entry too.
+        }
+    }
+
+    /** A file that is replaced keeps its permissions. */
+    private void keepPermissions() throws IOException {
+        PosixFileAttributeView old = Files.getFileAttributeView(target, PosixFileAttributeView.class);
+        if (old != null && Files.exists(target)) {
+            Files.setPosixFilePermissions(temporary, old.readAttributes().permissions());
         }
     }
 

@@ -7,7 +7,8 @@ import java.util.Locale;
  * positions where both are finite.
  *
  * @param count positions compared, the non-finite ones included
- * @param cosine cosine similarity of the flattened arrays; 1 if both are zero, 0 if one is
+ * @param cosine cosine similarity of the flattened arrays; 1 if both are zero, 0 if one is, NaN if
+ *     nothing finite could be compared and there are mismatches
  * @param relativeL1 {@code sum |result - reference| / sum |reference|}; 0 if both sums are zero
  * @param rmse root of the mean squared difference
  * @param maxAbs largest absolute difference
@@ -65,6 +66,11 @@ public record Metrics(
         double norm = Math.sqrt(refSquare) * Math.sqrt(resSquare);
         double cosine = norm > 0 ? dot / norm : refSquare == resSquare ? 1 : 0;
         double relative = refSum > 0 ? absSum / refSum : absSum == 0 ? 0 : Double.POSITIVE_INFINITY;
+        if (finite == 0 && nan + inf > 0) {
+            // Nothing was compared but disagreement: no figure may look good.
+            cosine = Double.NaN;
+            relative = Double.NaN;
+        }
         double n = Math.max(finite, 1);
         return new Metrics(reference.length, cosine, relative, Math.sqrt(square / n), max, signed / n, nan, inf);
     }

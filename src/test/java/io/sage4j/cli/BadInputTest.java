@@ -265,6 +265,7 @@ class BadInputTest {
                 options("runs is 19, expected at least 20", "bench", "attention", "--runs", "19"),
                 options("'int8', expected float32, float16, bfloat16", "bench", "attention", "--dtype", "int8"),
                 options("is no directory", "bench", "attention", "--record", "/none/r.json"),
+                options("'foo', expected one of attend, demo, devices, variants, bench", "foo"),
                 options("unknown variant 'x'", "demo", "--variant", "flash,x"),
                 options("unknown backend 'x'", "demo", "--backend", "x"),
                 options("expected a name that ends in .png", "demo", "--chart", "x.jpg"),

@@ -9,7 +9,10 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,6 +34,25 @@ class AtomicFileTest {
         AtomicFile.write(target, text("2"));
         assertThat(target).hasContent("2");
         onlyFile(target);
+    }
+
+    @Test
+    void aReplacedFileKeepsItsPermissions() throws IOException {
+        Path target = folder.resolve("o.npy");
+        Files.writeString(target, "secret");
+        Set<PosixFilePermission> owner = PosixFilePermissions.fromString("rw-------");
+        Files.setPosixFilePermissions(target, owner);
+        AtomicFile.write(target, text("2"));
+        assertThat(target).hasContent("2");
+        assertThat(Files.getPosixFilePermissions(target)).isEqualTo(owner);
+    }
+
+    @Test
+    void aNameThatNoFileCanHaveIsRefusedAtOnce() {
+        assertThatThrownBy(() -> AtomicFile.check(folder.resolve("n".repeat(256))))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("longer than 255 bytes");
+        assertThat(folder).isEmptyDirectory();
     }
 
     static List<Throwable> failures() {

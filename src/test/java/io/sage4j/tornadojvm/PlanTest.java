@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -54,6 +55,10 @@ class PlanTest {
             total += data.get(i);
         }
         out.set(0, total);
+    }
+
+    static void touch(MemorySegment data) {
+        data.fill((byte) 1);
     }
 
     private static TaskGraph twoSteps(FloatArray data, FloatArray out) {
@@ -172,6 +177,12 @@ class PlanTest {
                 .hasMessageContaining("task g.u: argument 0 is null");
         assertThatThrownBy(() -> graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, data, null))
                 .hasMessageContaining("transferToDevice of null");
+        assertThatThrownBy(() -> graph.transferToHost(DataTransferMode.EVERY_EXECUTION, 3))
+                .hasMessageContaining("transferToHost of a Integer, expected arrays");
+        assertThatCode(() -> graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, 3, new KernelContext()))
+                .doesNotThrowAnyException();
+        assertThatThrownBy(() -> graph.task("s", PlanTest::touch, data.getSegment()))
+                .hasMessageContaining("task g.s: argument 0 is a MemorySegment");
         assertThatThrownBy(() -> graph.transferToDevice(3, data)).hasMessageContaining("mode 3");
         assertThatThrownBy(() -> graph.transferToHost(DataTransferMode.FIRST_EXECUTION, data))
                 .hasMessageContaining("transferToHost with mode 0");

@@ -1,5 +1,6 @@
 package io.sage4j.tornadojvm;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -210,6 +211,10 @@ public final class Graph {
                 if (arguments[i] == null) {
                     throw new TornadoTaskRuntimeException("task " + name + "." + id + ": argument " + i + " is null");
                 }
+                if (arguments[i] instanceof MemorySegment) {
+                    throw new TornadoRuntimeException("task " + name + "." + id + ": argument " + i
+                            + " is a MemorySegment; wrap it in an off-heap array");
+                }
             }
             tasks.add(new Task(id, call, arguments.clone(), code.getClass().getClassLoader()));
         }
@@ -244,6 +249,10 @@ public final class Graph {
             }
             check("transferToHost", objects);
             for (Object object : objects) {
+                if (object instanceof Number || object instanceof Boolean || object instanceof Character) {
+                    throw new TornadoRuntimeException("task graph " + name + ": transferToHost of a "
+                            + object.getClass().getSimpleName() + ", expected arrays");
+                }
                 toHost.add(new Transfer(mode, object));
                 if (mode == DataTransferMode.UNDER_DEMAND) {
                     persisted.add(object);

@@ -104,13 +104,21 @@ final class Launch {
 
     private void runGroups() {
         for (long g = next.getAndIncrement(); g < grid.groups && !isCancelled(g); g = next.getAndIncrement()) {
-            WorkGroup group = checked ? new SerialWorkGroup(this, g) : new WorkGroup(this, g);
-            active.add(group);
             try {
-                group.run();
-            } finally {
-                active.remove(group);
+                runGroup(g);
+            } catch (Throwable e) { // items report their own errors; this is the machine's, such as no memory
+                fail(g, new KernelException(e.toString(), name(null), "number " + g, "(all)", e));
             }
+        }
+    }
+
+    private void runGroup(long number) {
+        WorkGroup group = checked ? new SerialWorkGroup(this, number) : new WorkGroup(this, number);
+        active.add(group);
+        try {
+            group.run();
+        } finally {
+            active.remove(group);
         }
     }
 

@@ -114,7 +114,8 @@ public final class Plan {
                 used |= isTask(name);
             }
             if (!used) {
-                throw new TornadoRuntimeException("worker grids for " + grids.keySet() + ", but this plan has no such task");
+                throw new TornadoRuntimeException(
+                        "worker grids for " + grids.keySet() + ", but this plan has no such task");
             }
         }
         scheduler = grids;

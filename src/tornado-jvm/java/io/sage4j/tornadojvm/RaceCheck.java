@@ -78,6 +78,8 @@ public final class RaceCheck {
             word |= self << ID_BITS;
         } else if (reader != self && otherReader == 0) {
             word |= self;
+        } else {
+            return;
         }
         local.shadow[index] = word;
     }

@@ -50,9 +50,9 @@ final class SerialWorkGroup extends WorkGroup {
     }
 
     @Override
-    void leave(WorkItem item) {
-        if (item != null && !launch.isCancelled(number)) {
-            passTurn(item.id);
+    void leave(int id) {
+        if (!launch.isCancelled(number)) {
+            passTurn(id);
         }
         finishOne();
     }

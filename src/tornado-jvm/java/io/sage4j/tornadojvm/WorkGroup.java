@@ -69,11 +69,13 @@ class WorkGroup {
     }
 
     private void runItem(int id) {
-        WorkItem item = new WorkItem(this, id);
-        launch.runItem(item);
-        STATE.setRelease(states, id, FINISHED);
-        if (threads != null) {
-            leave(item);
+        try {
+            launch.runItem(new WorkItem(this, id));
+        } finally {
+            STATE.setRelease(states, id, FINISHED);
+            if (threads != null) {
+                leave(id);
+            }
         }
     }
 
@@ -89,8 +91,17 @@ class WorkGroup {
         unfinished.set(size - first.id);
         begin(first.id);
         threads = all;
-        for (int id = first.id + 1; id < size; id++) {
-            all[id].start();
+        int started = first.id + 1;
+        try {
+            for (; started < size; started++) {
+                all[started].start();
+            }
+        } catch (Throwable e) { // out of memory: those that did not start must not be waited for
+            launch.fail(number, new KernelException(e.toString(), launch.name(null), name(), "(all)", e));
+            for (int id = started; id < size; id++) {
+                STATE.setRelease(states, id, FINISHED);
+                leave(id);
+            }
         }
     }
 
@@ -99,7 +110,7 @@ class WorkGroup {
             runItem(id);
         } else {
             STATE.setRelease(states, id, FINISHED);
-            leave(null);
+            leave(id);
         }
     }
 
@@ -208,8 +219,8 @@ class WorkGroup {
         }
     }
 
-    /** Called when an item has finished or was never run; {@code item} is null in the latter case. */
-    void leave(WorkItem item) {
+    /** Called when an item has finished, or shall not run any more. */
+    void leave(int id) {
         if (running.decrementAndGet() == 0 && !launch.isCancelled(number) && !allFinished()) {
             diverged();
         }

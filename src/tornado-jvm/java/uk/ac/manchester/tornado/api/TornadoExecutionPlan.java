@@ -3,9 +3,10 @@ package uk.ac.manchester.tornado.api;
 import io.sage4j.tornadojvm.Graph;
 import io.sage4j.tornadojvm.Plan;
 import io.sage4j.tornadojvm.Sizes;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.ProfilerMode;
@@ -28,7 +29,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
 
     private final Plan plan;
     private final int graphs;
-    private final List<String> trace = new ArrayList<>();
+    private final Set<String> trace = Collections.synchronizedSet(new LinkedHashSet<>());
 
     /**
      * Makes a plan.
@@ -84,7 +85,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
      * @return the result
      */
     public TornadoExecutionResult execute() {
-        return new TornadoExecutionResult(plan, plan.execute());
+        return new TornadoExecutionResult(plan, plan.execute(), this::getTraceExecutionPlan);
     }
 
     /**
@@ -134,7 +135,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
     }
 
     /**
-     * The options set so far.
+     * The options set so far, each once.
      *
      * @return their names, in order
      */
@@ -396,7 +397,7 @@ public class TornadoExecutionPlan implements AutoCloseable {
      * @return the result
      */
     public TornadoExecutionResult getPlanResult(int index) {
-        return new TornadoExecutionResult(plan, plan.profile(index));
+        return new TornadoExecutionResult(plan, plan.profile(index), this::getTraceExecutionPlan);
     }
 
     /**

@@ -2,16 +2,19 @@ package uk.ac.manchester.tornado.api;
 
 import io.sage4j.tornadojvm.Plan;
 import io.sage4j.tornadojvm.Profile;
+import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 
 /** The result of one execution of a plan. */
 public class TornadoExecutionResult {
     private final Plan plan;
     private final Profile profile;
+    private final Supplier<String> trace;
 
-    TornadoExecutionResult(Plan plan, Profile profile) {
+    TornadoExecutionResult(Plan plan, Profile profile, Supplier<String> trace) {
         this.plan = plan;
         this.profile = profile;
+        this.trace = trace;
     }
 
     /**
@@ -20,7 +23,7 @@ public class TornadoExecutionResult {
      * @return the profile; all times are 0 unless the plan had the profiler on
      */
     public TornadoProfilerResult getProfilerResult() {
-        return new TornadoProfilerResult(profile);
+        return new TornadoProfilerResult(profile, trace.get());
     }
 
     /**

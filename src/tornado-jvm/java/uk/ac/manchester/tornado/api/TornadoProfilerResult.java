@@ -6,9 +6,11 @@ import uk.ac.manchester.tornado.api.profiler.ProfilerInterface;
 /** Times and sizes of one execution, measured on the host. */
 public class TornadoProfilerResult implements ProfilerInterface {
     private final Profile profile;
+    private final String trace;
 
-    TornadoProfilerResult(Profile profile) {
+    TornadoProfilerResult(Profile profile, String trace) {
         this.profile = profile;
+        this.trace = trace;
     }
 
     /** Time of the execution, in nanoseconds. */
@@ -104,5 +106,14 @@ public class TornadoProfilerResult implements ProfilerInterface {
     /** Prints {@link #getProfileLog}. */
     public void dumpProfiles() {
         System.out.println(getProfileLog());
+    }
+
+    /**
+     * The options of the plan when the result was asked for.
+     *
+     * @return as {@link TornadoExecutionPlan#getTraceExecutionPlan}
+     */
+    public String getTraceExecutionPlan() {
+        return trace;
     }
 }

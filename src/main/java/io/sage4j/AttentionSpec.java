@@ -128,8 +128,8 @@ public final class AttentionSpec {
          */
         public Builder smScale(double value) {
             if (!Float.isFinite((float) value * Numbers.LOG2E)) {
-                throw new SageException("sm_scale is " + value + ", expected a number that is finite in FP32 times log2(e),"
-                        + " at most 2.3e38 in magnitude");
+                throw new SageException("sm_scale is " + value
+                        + ", expected a number that is finite in FP32 times log2(e)," + " at most 2.3e38 in magnitude");
             }
             smScale = (float) value;
             return this;

@@ -38,6 +38,9 @@ public enum DType {
     }
 
     static String floats() {
-        return Arrays.stream(values()).filter(DType::isFloat).map(DType::toString).collect(Collectors.joining(", "));
+        return Arrays.stream(values())
+                .filter(DType::isFloat)
+                .map(DType::toString)
+                .collect(Collectors.joining(", "));
     }
 }

@@ -116,7 +116,8 @@ public final class Sage implements AutoCloseable {
         }
         long start = System.nanoTime();
         Tensor out = givenOut != null ? givenOut : Tensor.allocate(q.dtype(), q.shape());
-        Tensor lse = spec.lse() ? Tensor.allocate(DType.FLOAT32, shape.batch(), shape.qHeads(), shape.qoLen(), 1) : null;
+        Tensor lse =
+                spec.lse() ? Tensor.allocate(DType.FLOAT32, shape.batch(), shape.qHeads(), shape.qoLen(), 1) : null;
         float smScale = (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim()));
         AttentionBackend.Execution done = backend.attend(new AttentionRequest(
                 shape,
@@ -157,7 +158,8 @@ public final class Sage implements AutoCloseable {
                 throw new SageException("k is " + k + " and v is " + v + ", expected equal shapes");
             }
             if (q.size(0) != k.size(0)) {
-                throw new SageException("q has batch " + q.size(0) + ", k has batch " + k.size(0) + ", expected the same");
+                throw new SageException(
+                        "q has batch " + q.size(0) + ", k has batch " + k.size(0) + ", expected the same");
             }
             if (q.size(3) != k.size(3)) {
                 throw new SageException(
@@ -172,8 +174,7 @@ public final class Sage implements AutoCloseable {
                         Math.toIntExact(k.size(layout.tokenAxis())),
                         Math.toIntExact(q.size(3)));
             } catch (IllegalArgumentException e) {
-                throw new SageException(
-                        e.getMessage() + " (q is " + q + ", k is " + k + ", layout " + layout + ")", e);
+                throw new SageException(e.getMessage() + " (q is " + q + ", k is " + k + ", layout " + layout + ")", e);
             } catch (ArithmeticException e) {
                 throw new SageException("a dimension of q " + q + " or k " + k + " exceeds 2^31 - 1", e);
             }
@@ -222,7 +223,8 @@ public final class Sage implements AutoCloseable {
             long reach = 1;
             for (long[] axis : byStride) {
                 if (axis[1] > 1 && axis[0] < reach) {
-                    throw new SageException("strides " + Arrays.toString(out.strides()) + " of out let elements overlap");
+                    throw new SageException(
+                            "strides " + Arrays.toString(out.strides()) + " of out let elements overlap");
                 }
                 reach += (axis[1] - 1) * axis[0];
             }

@@ -52,7 +52,8 @@ public final class Tensor {
      * @throws SageException if the shape does not fit the data
      */
     public static Tensor of(float[] data, long... shape) {
-        return contiguous(MemorySegment.ofArray(SageException.requireArgument(data, "data")), DType.FLOAT32, shape, null);
+        return contiguous(
+                MemorySegment.ofArray(SageException.requireArgument(data, "data")), DType.FLOAT32, shape, null);
     }
 
     /**
@@ -65,7 +66,10 @@ public final class Tensor {
      */
     public static Tensor of(MemorySegment data, DType dtype, long... shape) {
         return contiguous(
-                SageException.requireArgument(data, "data"), SageException.requireArgument(dtype, "dtype"), shape, null);
+                SageException.requireArgument(data, "data"),
+                SageException.requireArgument(dtype, "dtype"),
+                shape,
+                null);
     }
 
     /**
@@ -117,7 +121,8 @@ public final class Tensor {
         try {
             return of(Arena.ofAuto().allocate(Math.max(bytes, 1), 64), dtype, shape);
         } catch (OutOfMemoryError e) {
-            throw new SageException("no memory for a tensor " + describe(dtype, shape) + " of " + bytes
+            throw new SageException(
+                    "no memory for a tensor " + describe(dtype, shape) + " of " + bytes
                             + " bytes; give Java more (with ./sage4j: SAGE4J_JAVA_OPTS=-Xmx8g) or split the call",
                     e);
         }
@@ -163,8 +168,9 @@ public final class Tensor {
 
     private static void checkShape(long[] shape) {
         if (SageException.requireArgument(shape, "shape").length != RANK) {
-            throw new SageException("a tensor has 4 dimensions, [batch, heads, tokens, head_dim] or [batch, tokens, heads,"
-                    + " head_dim]; found " + shape.length + ": " + Arrays.toString(shape));
+            throw new SageException(
+                    "a tensor has 4 dimensions, [batch, heads, tokens, head_dim] or [batch, tokens, heads,"
+                            + " head_dim]; found " + shape.length + ": " + Arrays.toString(shape));
         }
         for (long s : shape) {
             if (s < 0) {
@@ -183,7 +189,8 @@ public final class Tensor {
 
     private void checkStrides() {
         if (strides.length != RANK) {
-            throw new SageException("a tensor has 4 strides, found " + strides.length + ": " + Arrays.toString(strides));
+            throw new SageException(
+                    "a tensor has 4 strides, found " + strides.length + ": " + Arrays.toString(strides));
         }
         if (shape[3] > 1 && strides[3] != 1) {
             throw new SageException("the last dimension must be contiguous (stride 1), its stride is " + strides[3]
@@ -198,8 +205,10 @@ public final class Tensor {
                 last = Math.addExact(last, Math.multiplyExact(Math.max(shape[i] - 1, 0), strides[i]));
             }
         } catch (ArithmeticException e) {
-            throw new SageException("shape " + Arrays.toString(shape) + " with strides " + Arrays.toString(strides)
-                    + " exceeds 64 bits", e);
+            throw new SageException(
+                    "shape " + Arrays.toString(shape) + " with strides " + Arrays.toString(strides)
+                            + " exceeds 64 bits",
+                    e);
         }
         long elements = data.byteSize() / dtype.bytes();
         if (size() > 0 && last >= elements) {

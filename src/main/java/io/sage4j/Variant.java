@@ -46,8 +46,13 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
             Scheme.UNQUANTIZED);
 
     private static final List<Variant> ALL = List.of(
-            new Variant("naive", "FP32, three passes, scores in memory; nothing quantized", Rung.NAIVE, Scheme.UNQUANTIZED),
-            new Variant("tiled", "FP32, online softmax, one work-item a row; nothing quantized", Rung.TILED, Scheme.UNQUANTIZED),
+            new Variant(
+                    "naive", "FP32, three passes, scores in memory; nothing quantized", Rung.NAIVE, Scheme.UNQUANTIZED),
+            new Variant(
+                    "tiled",
+                    "FP32, online softmax, one work-item a row; nothing quantized",
+                    Rung.TILED,
+                    Scheme.UNQUANTIZED),
             FLASH,
             INT8_FP16,
             quantized(
@@ -126,7 +131,8 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
         SageException.requireArgument(rung, "rung");
         SageException.requireArgument(scheme, "scheme");
         if ((rung == Rung.QUANTIZED) != scheme.isQuantized()) {
-            throw new SageException("variant " + name + ": rung " + rung + " does not fit a scheme with QK in " + scheme.qk());
+            throw new SageException(
+                    "variant " + name + ": rung " + rung + " does not fit a scheme with QK in " + scheme.qk());
         }
     }
 

@@ -110,7 +110,10 @@ class SageTest {
         AttentionSpec nhd = AttentionSpec.builder().layout(Layout.NHD).build();
         // The same memory seen as NHD.
         Tensor seen = sage.attend(
-                        q(in).transpose(1, 2), kv(in.k(), in).transpose(1, 2), kv(in.v(), in).transpose(1, 2), nhd)
+                        q(in).transpose(1, 2),
+                        kv(in.k(), in).transpose(1, 2),
+                        kv(in.v(), in).transpose(1, 2),
+                        nhd)
                 .output();
         assertThat(seen.shape()).containsExactly(2, 33, 4, 24);
         assertThat(seen.transpose(1, 2).toFloatArray()).containsExactly(expected);
@@ -178,7 +181,8 @@ class SageTest {
         assertThat(masked(in, additive)).containsExactly(expected);
         assertThat(masked(in, encode(additive, DType.FLOAT16))).containsExactly(expected);
         assertThat(masked(in, encode(additive, DType.BFLOAT16))).containsExactly(expected);
-        assertThat(expected).isNotEqualTo(attend(in, AttentionSpec.defaults()).output().toFloatArray());
+        assertThat(expected)
+                .isNotEqualTo(attend(in, AttentionSpec.defaults()).output().toFloatArray());
     }
 
     private float[] masked(AttentionInputs in, Tensor mask) {
@@ -260,7 +264,8 @@ class SageTest {
         for (int i = 0; i < 4; i++) {
             AttentionShape shape = new AttentionShape(1, 2, 1 + i % 2, 20 + 7 * (i / 2), 40, 16);
             inputs.add(RandomInputs.normal(shape, seed + i).rounded(DType.FLOAT32));
-            expected.add(attend(inputs.get(i), AttentionSpec.defaults()).output().toFloatArray());
+            expected.add(
+                    attend(inputs.get(i), AttentionSpec.defaults()).output().toFloatArray());
         }
         try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
             List<Future<?>> calls = new ArrayList<>();
@@ -302,7 +307,8 @@ class SageTest {
         refused("head_dim is 0", zeros(1, 1, 1, 0), zeros(1, 1, 1, 0), zeros(1, 1, 1, 0));
         refused("batch is 0", zeros(0, 1, 1, 8), zeros(0, 1, 1, 8), zeros(0, 1, 1, 8));
         Tensor mask = Tensor.of(new float[6], 1, 1, 1, 6);
-        assertThatThrownBy(() -> sage.attend(q, k, k, AttentionSpec.builder().mask(mask).build()))
+        assertThatThrownBy(() ->
+                        sage.attend(q, k, k, AttentionSpec.builder().mask(mask).build()))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("float32[1, 1, 1, 6]")
                 .hasMessageContaining("[1, 3, 5, 7]");
@@ -331,7 +337,9 @@ class SageTest {
         assertThatThrownBy(() -> sage.attend(q, k, k, null))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("spec is null");
-        assertThatThrownBy(() -> Variant.of("int9")).isInstanceOf(SageException.class).hasMessageContaining("int8-fp8");
+        assertThatThrownBy(() -> Variant.of("int9"))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("int8-fp8");
     }
 
     @Test

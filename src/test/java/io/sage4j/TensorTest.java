@@ -49,7 +49,8 @@ class TensorTest {
             memory.set(ValueLayout.JAVA_SHORT, 0, (short) 0xC000);
             memory.set(ValueLayout.JAVA_SHORT, 2, (short) 0x3F80);
             memory.set(ValueLayout.JAVA_FLOAT, 4, 0.1f);
-            assertThat(Tensor.of(memory, DType.FLOAT16, 1, 1, 1, 1).get(0, 0, 0, 0)).isEqualTo(-2f);
+            assertThat(Tensor.of(memory, DType.FLOAT16, 1, 1, 1, 1).get(0, 0, 0, 0))
+                    .isEqualTo(-2f);
             assertThat(Tensor.of(memory.asSlice(2), DType.BFLOAT16, 1, 1, 1, 1).get(0, 0, 0, 0))
                     .isEqualTo(1f);
             assertThat(Tensor.of(memory.asSlice(4), DType.FLOAT32, 1, 1, 1, 1).get(0, 0, 0, 0))
@@ -147,9 +148,8 @@ class TensorTest {
         assertThatThrownBy(() -> Tensor.of(six, DType.FLOAT32, shape, new long[] {6, Long.MAX_VALUE, 3, 1})
                         .get(0, 1, 0, 0))
                 .isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> Tensor.of(six, DType.FLOAT32, new long[] {2, 2, 1, 1}, new long[] {
-                    Long.MAX_VALUE, Long.MAX_VALUE, 1, 1
-                }))
+        assertThatThrownBy(() -> Tensor.of(
+                        six, DType.FLOAT32, new long[] {2, 2, 1, 1}, new long[] {Long.MAX_VALUE, Long.MAX_VALUE, 1, 1}))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("64 bits");
     }

@@ -67,7 +67,8 @@ public final class Backends {
                         real
                                 ? Optional.of("this JVM was started with a TornadoVM SDK, which replaces tornado-jvm")
                                 : Optional.empty(),
-                        "Java kernels on this JVM (tornado-jvm), " + Runtime.getRuntime().availableProcessors() + " cores",
+                        "Java kernels on this JVM (tornado-jvm), "
+                                + Runtime.getRuntime().availableProcessors() + " cores",
                         () -> new TaskGraphBackend("jvm")));
     }
 
@@ -105,7 +106,8 @@ public final class Backends {
             return new Choice(best.opener().get(), reason);
         }
         Candidate asked = all.stream()
-                .filter(c -> c.name().equals(name) || name.equals(TORNADO) && c.name().startsWith(TORNADO + ":"))
+                .filter(c -> c.name().equals(name)
+                        || name.equals(TORNADO) && c.name().startsWith(TORNADO + ":"))
                 .findFirst()
                 .orElseThrow(() -> new SageException("unknown backend '" + name + "', expected " + AUTO + " or one of "
                         + all.stream().map(Candidate::name).collect(Collectors.joining(", "))));

@@ -94,7 +94,8 @@ final class Staging {
     /** Copies a mask into an array that {@link #maskView} describes; half-precision numbers are widened to FP32. */
     static void copyMaskIn(Tensor mask, MemorySegment array) {
         if (!isMaskConverted(mask) && isCompact(mask)) {
-            MemorySegment.copy(mask.data(), 0, array, 0, mask.span() * mask.dtype().bytes());
+            MemorySegment.copy(
+                    mask.data(), 0, array, 0, mask.span() * mask.dtype().bytes());
             return;
         }
         long next = 0;
@@ -130,8 +131,8 @@ final class Staging {
 
     private static int toInt(Tensor t, long value) {
         if (value > Integer.MAX_VALUE) {
-            throw new SageException("tensor " + t + " takes " + value + " elements, but a TornadoVM array holds at most 2^31 - 1:"
-                    + " split the batch or the heads");
+            throw new SageException("tensor " + t + " takes " + value
+                    + " elements, but a TornadoVM array holds at most 2^31 - 1:" + " split the batch or the heads");
         }
         return (int) value;
     }

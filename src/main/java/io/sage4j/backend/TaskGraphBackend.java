@@ -119,17 +119,21 @@ final class TaskGraphBackend implements AttentionBackend {
         copyIn(r.q(), layout, plan.q());
         copyIn(r.k(), layout, plan.k());
         copyIn(r.v(), layout, plan.v());
-        plan.mask().filter(array -> array != r.mask().tornadoArray()).ifPresent(array -> Staging.copyMaskIn(
-                r.mask(), array.getSegment()));
+        plan.mask()
+                .filter(array -> array != r.mask().tornadoArray())
+                .ifPresent(array -> Staging.copyMaskIn(r.mask(), array.getSegment()));
         plan.run();
         if (r.out().tornadoArray() == null) {
             Staging.copyOut(plan.out().getSegment(), r.out(), layout);
         }
-        plan.lse().ifPresent(lse -> MemorySegment.copy(
-                lse.getSegment(), 0, r.lse().data(), 0, r.lse().size() * Float.BYTES));
+        plan.lse()
+                .ifPresent(lse -> MemorySegment.copy(
+                        lse.getSegment(), 0, r.lse().data(), 0, r.lse().size() * Float.BYTES));
         Counts counts = plan.counts();
         return new Execution(
-                plan.steps().stream().map(s -> new StepTime(s.name(), s.nanos())).toList(),
+                plan.steps().stream()
+                        .map(s -> new StepTime(s.name(), s.nanos()))
+                        .toList(),
                 new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal()));
     }
 

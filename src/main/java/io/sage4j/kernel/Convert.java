@@ -95,8 +95,7 @@ public final class Convert {
             int line = (first + e) / channels;
             int head = line / tokens;
             int start = Elements.rowStart(view, head, line - head * tokens);
-            Elements.store(
-                    floats, halves, bfloats, type, start + first + e - line * channels, wide.get(first + e));
+            Elements.store(floats, halves, bfloats, type, start + first + e - line * channels, wide.get(first + e));
         }
     }
 
@@ -110,7 +109,12 @@ public final class Convert {
      * @param type element type
      */
     public static void touch(
-            KernelContext context, IntArray view, FloatArray floats, HalfFloatArray halves, ShortArray bfloats, int type) {
+            KernelContext context,
+            IntArray view,
+            FloatArray floats,
+            HalfFloatArray halves,
+            ShortArray bfloats,
+            int type) {
         int index = view.get(Elements.OFFSET) + context.globalIdx;
         if (type == Elements.FLOAT32) {
             floats.set(index, floats.get(index));

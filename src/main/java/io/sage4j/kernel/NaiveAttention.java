@@ -100,7 +100,13 @@ public final class NaiveAttention {
      * @param dim channels of V
      */
     public static void output(
-            KernelContext context, IntArray sizes, FloatArray scores, FloatArray sums, FloatArray v, FloatArray out, int dim) {
+            KernelContext context,
+            IntArray sizes,
+            FloatArray scores,
+            FloatArray sums,
+            FloatArray v,
+            FloatArray out,
+            int dim) {
         int channels = sizes.get(Elements.CHANNELS);
         int line = context.globalIdx / channels;
         int channel = context.globalIdx - line * channels;

@@ -158,8 +158,7 @@ public final class QuantizedAttention {
             }
             for (int j = item; j < blockK; j += blockQ) {
                 int key = first + j;
-                keyScales[j] =
-                        kScales.get(kScaleStart + AttentionSizes.scaleOf(sizes, AttentionSizes.K_SCALES, key));
+                keyScales[j] = kScales.get(kScaleStart + AttentionSizes.scaleOf(sizes, AttentionSizes.K_SCALES, key));
                 if (smoothQ == 1) {
                     keyDeltas[j] = deltaS.get(deltaStart + key) * scale;
                 }

@@ -24,6 +24,7 @@ public final class Rounding {
 
     /** 1.5 * 2^23 times the least step of a format. */
     private static final float HALF_SUBNORMAL = 0x1.8p-1f;
+
     private static final float E4M3_SUBNORMAL = 0x1.8p14f;
     private static final float E5M2_SUBNORMAL = 0x1.8p7f;
 
@@ -169,7 +170,8 @@ public final class Rounding {
         // In two factors, so that neither leaves the range; the exponent of infinity and NaN overflows by itself.
         int power = TornadoMath.max(exponent, 1);
         int part = power / 2;
-        float value = (exponent > 0 ? mantissa + 128 : mantissa) * powerOfTwo(part - 67) * powerOfTwo(power - part - 67);
+        float value =
+                (exponent > 0 ? mantissa + 128 : mantissa) * powerOfTwo(part - 67) * powerOfTwo(power - part - 67);
         if (exponent == 255) {
             value = mantissa > 0 ? notANumber(value) : value;
         }

@@ -73,13 +73,17 @@ public final class AttentionPlan implements AutoCloseable {
                 .transferToDevice(
                         DataTransferMode.FIRST_EXECUTION, family.constants().toArray())
                 .transferToDevice(DataTransferMode.EVERY_EXECUTION, io.inputs().toArray());
+        if (!io.out().full()) {
+            keepGaps(steps);
+        }
         family.addTo(steps);
         if (io.narrows()) {
             narrow(steps);
         }
         steps.graph
                 .transferToHost(DataTransferMode.EVERY_EXECUTION, io.out().array())
-                .transferToHost(DataTransferMode.EVERY_EXECUTION, family.results().toArray());
+                .transferToHost(
+                        DataTransferMode.EVERY_EXECUTION, family.results().toArray());
         if (problem.lse()) {
             steps.graph.transferToHost(DataTransferMode.EVERY_EXECUTION, io.lse());
         }
@@ -127,8 +131,8 @@ public final class AttentionPlan implements AutoCloseable {
     /** Keeps the sums and products of sizes, here and in the kernels, inside an int. */
     private static void requireLengths(AttentionShape shape) {
         if (Math.max(shape.qoLen(), shape.kvLen()) > MAX_LENGTH) {
-            throw new SageException("qo_len is " + shape.qoLen() + ", kv_len " + shape.kvLen() + ", expected at most "
-                    + MAX_LENGTH);
+            throw new SageException(
+                    "qo_len is " + shape.qoLen() + ", kv_len " + shape.kvLen() + ", expected at most " + MAX_LENGTH);
         }
         long heads = (long) shape.batch() * shape.qHeads();
         PlanArrays.requireFits("heads", heads);
@@ -138,6 +142,19 @@ public final class AttentionPlan implements AutoCloseable {
 
     private static boolean isEmpty(AttentionShape shape) {
         return shape.qoLen() == 0 || shape.kvLen() == 0;
+    }
+
+    private void keepGaps(StepGraph steps) {
+        PlanArrays.Operand out = io.out();
+        steps.graph.task(
+                steps.groups("keep-gaps", 1, 1),
+                Convert::touch,
+                steps.context,
+                out.view(),
+                out.floats(),
+                out.halves(),
+                out.bfloats(),
+                out.type());
     }
 
     private void narrow(StepGraph steps) {

@@ -36,7 +36,9 @@ public record KernelConfig(int items, int flashRows, int quantizeElements, int s
     int stageKeys(int blockK, int dim) {
         int keys = blockK;
         while (keys > OperandLayout.DIM_UNIT
-                && (keys * dim * Float.BYTES > stageBytes || keys % OperandLayout.DIM_UNIT != 0 || blockK % keys != 0)) {
+                && (keys * dim * Float.BYTES > stageBytes
+                        || keys % OperandLayout.DIM_UNIT != 0
+                        || blockK % keys != 0)) {
             keys -= OperandLayout.DIM_UNIT;
         }
         return keys;

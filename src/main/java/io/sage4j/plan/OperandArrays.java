@@ -37,8 +37,8 @@ public record OperandArrays(
 
     /** The arrays that the scheme has, for a transfer to the host. */
     Object[] arrays(List<Object> standIns) {
-        Stream<Object> all = Stream.of(
-                qCodes, qScales, kCodes, kScales, vCodes, vHalves, vScales, qMeans, kMeans, vMeans, deltaS);
+        Stream<Object> all =
+                Stream.of(qCodes, qScales, kCodes, kScales, vCodes, vHalves, vScales, qMeans, kMeans, vMeans, deltaS);
         return all.filter(a -> standIns.stream().noneMatch(s -> s == a)).toArray();
     }
 }

@@ -104,8 +104,8 @@ final class PlanArrays {
     /** @throws SageException if an array of this size is too large for a kernel to index */
     static void requireFits(String what, long size) {
         if (size > LIMIT) {
-            throw new SageException(what + " would take " + size + " elements, but a TornadoVM array holds at most " + LIMIT
-                    + ": split the batch, the heads or the sequence");
+            throw new SageException(what + " would take " + size + " elements, but a TornadoVM array holds at most "
+                    + LIMIT + ": split the batch, the heads or the sequence");
         }
     }
 
@@ -115,7 +115,8 @@ final class PlanArrays {
      * @param what its name, for messages
      * @param bound the caller's array, or null
      */
-    Operand operand(String what, TensorView view, AttentionShape shape, int heads, int tokens, TornadoNativeArray bound) {
+    Operand operand(
+            String what, TensorView view, AttentionShape shape, int heads, int tokens, TornadoNativeArray bound) {
         if (!view.dtype().isFloat()) {
             throw new SageException(what + " is " + view.dtype() + ", expected float32, float16 or bfloat16");
         }
@@ -124,10 +125,10 @@ final class PlanArrays {
         }
         long span = view.span(shape.batch(), heads, tokens, shape.headDim());
         requireFits(what, span);
-        TornadoNativeArray array = bound == null ? allocate(what, view.dtype(), span) : unwrap(what, view.dtype(), bound);
+        TornadoNativeArray array =
+                bound == null ? allocate(what, view.dtype(), span) : unwrap(what, view.dtype(), bound);
         if (array.getSize() < span) {
-            throw new SageException(
-                    what + " needs an array of " + span + " elements, got one of " + array.getSize());
+            throw new SageException(what + " needs an array of " + span + " elements, got one of " + array.getSize());
         }
         return new Operand(
                 ints(what, view(view, heads, tokens, shape.headDim())),

@@ -2,7 +2,6 @@ package io.sage4j.plan;
 
 import io.sage4j.kernel.AttentionSizes;
 import io.sage4j.kernel.DeltaS;
-import io.sage4j.kernel.Elements;
 import io.sage4j.kernel.LseCorrection;
 import io.sage4j.kernel.Masking;
 import io.sage4j.kernel.PvCodes;
@@ -60,8 +59,8 @@ final class QuantizedSteps implements AttentionSteps {
         this.io = io;
         ScaleGroups ofQ = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
         ScaleGroups ofK = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
-        qGroups = grouping(
-                arrays, ofQ, layout.qRows(), scheme.tiles().blockQ(), scheme.smoothQ() ? layout.qTiles() : 0);
+        qGroups =
+                grouping(arrays, ofQ, layout.qRows(), scheme.tiles().blockQ(), scheme.smoothQ() ? layout.qTiles() : 0);
         kGroups = grouping(arrays, ofK, layout.kRows(), layout.kRows(), scheme.smoothK() ? 1 : 0);
         operands = allocate(arrays);
         int qHeads = shape.batch() * shape.qHeads();
@@ -150,10 +149,26 @@ final class QuantizedSteps implements AttentionSteps {
         if (scheme.smoothV()) {
             mean(steps, "smooth-v", io.v(), operands.vMeans(), shape.kvHeads(), shape.kvLen(), 1);
         }
-        quantize(steps, "quantize-q", io.q(), qGroups, shape.qHeads(), operands.qMeans(), operands.qCodes(),
-                operands.qScales(), qNonFinite);
-        quantize(steps, "quantize-k", io.k(), kGroups, shape.kvHeads(), operands.kMeans(), operands.kCodes(),
-                operands.kScales(), kNonFinite);
+        quantize(
+                steps,
+                "quantize-q",
+                io.q(),
+                qGroups,
+                shape.qHeads(),
+                operands.qMeans(),
+                operands.qCodes(),
+                operands.qScales(),
+                qNonFinite);
+        quantize(
+                steps,
+                "quantize-k",
+                io.k(),
+                kGroups,
+                shape.kvHeads(),
+                operands.kMeans(),
+                operands.kCodes(),
+                operands.kScales(),
+                kNonFinite);
         quantizeV(steps);
         if (scheme.smoothQ()) {
             deltaS(steps);
@@ -165,13 +180,7 @@ final class QuantizedSteps implements AttentionSteps {
     }
 
     private void mean(
-            StepGraph steps,
-            String name,
-            PlanArrays.Operand x,
-            FloatArray means,
-            int heads,
-            int rows,
-            int segments) {
+            StepGraph steps, String name, PlanArrays.Operand x, FloatArray means, int heads, int rows, int segments) {
         long groups = (long) shape.batch() * heads * segments * (layout.paddedDim() / TokenMeans.CHANNELS);
         steps.graph.task(
                 steps.groups(name, groups, TokenMeans.ITEMS),

@@ -28,11 +28,7 @@ public record TensorView(DType dtype, int offset, int batchStride, int headStrid
         if (batch == 0 || heads == 0 || tokens == 0) {
             return 0;
         }
-        return offset
-                + (batch - 1L) * batchStride
-                + (heads - 1L) * headStride
-                + (tokens - 1L) * tokenStride
-                + dim;
+        return offset + (batch - 1L) * batchStride + (heads - 1L) * headStride + (tokens - 1L) * tokenStride + dim;
     }
 
     /** Whether the tensor fills an array of this size: no element of the array lies outside it. */

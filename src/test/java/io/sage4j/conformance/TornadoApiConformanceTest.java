@@ -41,10 +41,10 @@ class TornadoApiConformanceTest {
     void everything_in_tornado_jvm_exists_in_the_sdk(@TempDir Path classes) throws Exception {
         compile(classes);
         int checked = 0;
-        try (URLClassLoader ours = new URLClassLoader(
-                        new URL[] {classes.toUri().toURL()}, ClassLoader.getPlatformClassLoader());
-                URLClassLoader theirs =
-                        new URLClassLoader(new URL[] {sdkApi().toUri().toURL()}, ClassLoader.getPlatformClassLoader())) {
+        try (URLClassLoader ours =
+                        new URLClassLoader(new URL[] {classes.toUri().toURL()}, ClassLoader.getPlatformClassLoader());
+                URLClassLoader theirs = new URLClassLoader(
+                        new URL[] {sdkApi().toUri().toURL()}, ClassLoader.getPlatformClassLoader())) {
             for (String name : classNames(classes)) {
                 Class<?> mine = Class.forName(name, false, ours);
                 if (!isVisible(mine)) {
@@ -75,9 +75,11 @@ class TornadoApiConformanceTest {
         JavaCompiler javac = ToolProvider.getSystemJavaCompiler();
         try (StandardJavaFileManager files = javac.getStandardFileManager(null, null, null);
                 Stream<Path> sources = Files.walk(SOURCES)) {
-            List<Path> java = sources.filter(p -> p.toString().endsWith(".java")).toList();
+            List<Path> java =
+                    sources.filter(p -> p.toString().endsWith(".java")).toList();
             // An empty class path, so that nothing is taken from the SDK that this JVM runs on.
-            List<String> options = List.of("--release", "25", "-proc:none", "-cp", target.toString(), "-d", target.toString());
+            List<String> options =
+                    List.of("--release", "25", "-proc:none", "-cp", target.toString(), "-d", target.toString());
             boolean ok = javac.getTask(null, files, null, options, null, files.getJavaFileObjectsFromPaths(java))
                     .call();
             assertThat(ok).as("compiling " + SOURCES).isTrue();
@@ -118,7 +120,8 @@ class TornadoApiConformanceTest {
             same(name + " superclass", mine.getSuperclass().getName(), superclassName(sdk));
         }
         for (Class<?> i : mine.getInterfaces()) {
-            boolean there = Arrays.stream(sdk.getInterfaces()).anyMatch(s -> s.getName().equals(i.getName()));
+            boolean there =
+                    Arrays.stream(sdk.getInterfaces()).anyMatch(s -> s.getName().equals(i.getName()));
             if (!there && i.getName().startsWith(API)) {
                 differences.add(name + " implements " + i.getName() + ", the SDK's class does not");
             }
@@ -162,22 +165,26 @@ class TornadoApiConformanceTest {
 
     private <M extends AccessibleObject & Member> void find(
             String owner, String signature, Member mine, Stream<? extends M> candidates) {
-        List<? extends M> same = candidates.filter(c -> signature(c).equals(signature)).toList();
+        List<? extends M> same =
+                candidates.filter(c -> signature(c).equals(signature)).toList();
         if (same.isEmpty()) {
             differences.add(owner + ": " + signature + " is not in the SDK");
             return;
         }
         boolean links = same.stream().anyMatch(c -> (c.getModifiers() & LINKAGE) == (mine.getModifiers() & LINKAGE));
         if (!links) {
-            differences.add(owner + ": " + signature + " is " + Modifier.toString(mine.getModifiers()) + ", the SDK's is "
-                    + Modifier.toString(same.get(0).getModifiers()));
+            differences.add(owner + ": " + signature + " is " + Modifier.toString(mine.getModifiers())
+                    + ", the SDK's is " + Modifier.toString(same.get(0).getModifiers()));
         }
     }
 
     private void compare(String owner, Field mine, Class<?> sdk) {
         try {
             Field other = field(sdk, mine.getName());
-            same(owner + "." + mine.getName() + " type", mine.getType().getName(), other.getType().getName());
+            same(
+                    owner + "." + mine.getName() + " type",
+                    mine.getType().getName(),
+                    other.getType().getName());
             same(
                     owner + "." + mine.getName() + " static",
                     Modifier.isStatic(mine.getModifiers()),
@@ -209,7 +216,8 @@ class TornadoApiConformanceTest {
     /** Name, parameter and return types: what the JVM links by. */
     private static String signature(Object member) {
         if (member instanceof Method m) {
-            return m.getName() + types(m.getParameterTypes()) + " -> " + m.getReturnType().getName();
+            return m.getName() + types(m.getParameterTypes()) + " -> "
+                    + m.getReturnType().getName();
         }
         return "<init>" + types(((Constructor<?>) member).getParameterTypes());
     }

@@ -26,9 +26,39 @@ class KernelRulesTest {
 
     /** Words of OpenCL C and CUDA C that javac accepts as names. */
     private static final Set<String> RESERVED = Set.of(
-            "local", "global", "kernel", "constant", "half", "half2", "float2", "float4", "int2", "int4", "uchar", "uint",
-            "ulong", "ushort", "bool", "struct", "union", "unsigned", "signed", "sampler_t", "event_t", "pipe", "generic",
-            "inline", "restrict", "typedef", "register", "extern", "sizeof", "signbit", "fract", "mix", "step2");
+            "local",
+            "global",
+            "kernel",
+            "constant",
+            "half",
+            "half2",
+            "float2",
+            "float4",
+            "int2",
+            "int4",
+            "uchar",
+            "uint",
+            "ulong",
+            "ushort",
+            "bool",
+            "struct",
+            "union",
+            "unsigned",
+            "signed",
+            "sampler_t",
+            "event_t",
+            "pipe",
+            "generic",
+            "inline",
+            "restrict",
+            "typedef",
+            "register",
+            "extern",
+            "sizeof",
+            "signbit",
+            "fract",
+            "mix",
+            "step2");
 
     private static final int MOST_ARGUMENTS = 20;
 
@@ -96,7 +126,8 @@ class KernelRulesTest {
             }
             if (e instanceof InvokeInstruction && !isAllowed((InvokeInstruction) e)) {
                 InvokeInstruction call = (InvokeInstruction) e;
-                faults.add(name + ": calls " + call.owner().asInternalName() + "." + call.name().stringValue());
+                faults.add(name + ": calls " + call.owner().asInternalName() + "."
+                        + call.name().stringValue());
             }
             if (e instanceof ConstantInstruction && isNaN(((ConstantInstruction) e).constantValue())) {
                 faults.add(name + ": NaN constant");
@@ -110,8 +141,8 @@ class KernelRulesTest {
                     faults.add(name + ": " + opcode);
                 }
                 // x <= c is FCMPG, IFGT and x >= c is FCMPL, IFLT: TornadoVM takes both as true for NaN.
-                boolean loose = last == Opcode.FCMPG && opcode == Opcode.IFGT
-                        || last == Opcode.FCMPL && opcode == Opcode.IFLT;
+                boolean loose =
+                        last == Opcode.FCMPG && opcode == Opcode.IFGT || last == Opcode.FCMPL && opcode == Opcode.IFLT;
                 if (strictOnly && loose) {
                     faults.add(name + ": <= or >= on floats");
                 }
@@ -140,7 +171,8 @@ class KernelRulesTest {
         return owner.equals(API + "math/TornadoMath")
                 || owner.equals(API + "KernelContext")
                 || owner.equals(API + "types/HalfFloat") && (method.equals("<init>") || method.equals("getFloat32"))
-                || owner.startsWith(API + "types/arrays/") && Set.of("get", "set", "getSize").contains(method)
+                || owner.startsWith(API + "types/arrays/")
+                        && Set.of("get", "set", "getSize").contains(method)
                 || owner.startsWith("io/sage4j/kernel/")
                 || owner.equals("java/lang/Integer") && method.equals("intValue");
     }

@@ -34,9 +34,27 @@ class RoundingTest {
             }
         }
         float[] special = {
-            0f, -0f, Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.MAX_VALUE, Float.MIN_VALUE,
-            Float.MIN_NORMAL, 448f, 464f, 480f, 57344f, 61440f, 65504f, 65519.996f, 65520f, 65536f, 0x1.fep127f,
-            0x1.fefffep127f, 0x1.ffp127f, 0x1.ff0002p127f
+            0f,
+            -0f,
+            Float.NaN,
+            Float.POSITIVE_INFINITY,
+            Float.NEGATIVE_INFINITY,
+            Float.MAX_VALUE,
+            Float.MIN_VALUE,
+            Float.MIN_NORMAL,
+            448f,
+            464f,
+            480f,
+            57344f,
+            61440f,
+            65504f,
+            65519.996f,
+            65520f,
+            65536f,
+            0x1.fep127f,
+            0x1.fefffep127f,
+            0x1.ffp127f,
+            0x1.ff0002p127f
         };
         for (float x : special) {
             around(x, check);
@@ -88,8 +106,7 @@ class RoundingTest {
     @EnumSource(Fp8.class)
     void fp8DecodesEveryCode(Fp8 format) {
         for (int code = 0; code < 256; code++) {
-            float actual =
-                    format == Fp8.E4M3 ? Rounding.e4m3Value((byte) code) : Rounding.e5m2Value((byte) code);
+            float actual = format == Fp8.E4M3 ? Rounding.e4m3Value((byte) code) : Rounding.e5m2Value((byte) code);
             same(format.decode((byte) code), actual, code);
         }
     }
@@ -139,8 +156,10 @@ class RoundingTest {
 
     @Test
     void finiteMeansNeitherNanNorInfinite() {
-        sweep(0x7F80, code -> BFloat16.decode((short) code), x -> same(
-                Float.isFinite(x) ? 1 : 0, Rounding.isFinite(x), x));
+        sweep(
+                0x7F80,
+                code -> BFloat16.decode((short) code),
+                x -> same(Float.isFinite(x) ? 1 : 0, Rounding.isFinite(x), x));
     }
 
     @Test

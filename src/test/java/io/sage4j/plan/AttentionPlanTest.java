@@ -87,9 +87,7 @@ class AttentionPlanTest {
                             "delta-s",
                             "attend",
                             "lse-correction");
-            assertThat(plan.steps())
-                    .extracting(AttentionPlan.Step::name)
-                    .containsExactlyElementsOf(plan.stepNames());
+            assertThat(plan.steps()).extracting(AttentionPlan.Step::name).containsExactlyElementsOf(plan.stepNames());
             assertThat(plan.steps()).allSatisfy(s -> assertThat(s.nanos()).isPositive());
         }
     }
@@ -208,8 +206,7 @@ class AttentionPlanTest {
     @ValueSource(strings = {"naive", "flash", "int8-fp8-f16acc"})
     void noKeysGiveZeroAndMinusInfinity(String variant) {
         for (DType dtype : List.of(DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)) {
-            PlanCase c = call(
-                    Variant.of(variant), new AttentionShape(2, 2, 1, 3, 0, 8), dtype, PlanCase.Strides.HND);
+            PlanCase c = call(Variant.of(variant), new AttentionShape(2, 2, 1, 3, 0, 8), dtype, PlanCase.Strides.HND);
             try (AttentionPlan plan = AttentionPlan.of(c.problem())) {
                 plan.out().getSegment().fill((byte) 0x5A);
                 plan.run();
@@ -223,8 +220,7 @@ class AttentionPlanTest {
 
     @Test
     void noQueriesGiveNothing() {
-        PlanCase c = call(
-                Variant.INT8_FP8, new AttentionShape(1, 2, 2, 0, 9, 8), DType.FLOAT16, PlanCase.Strides.HND);
+        PlanCase c = call(Variant.INT8_FP8, new AttentionShape(1, 2, 2, 0, 9, 8), DType.FLOAT16, PlanCase.Strides.HND);
         try (AttentionPlan plan = AttentionPlan.of(c.problem())) {
             plan.run();
             assertThat(plan.steps()).isEmpty();
@@ -241,13 +237,13 @@ class AttentionPlanTest {
 
     @Test
     void whatTornadoVmCannotIndexIsRefusedBeforeItIsAllocated() {
-        assertThatThrownBy(() -> AttentionPlan.of(
-                        huge(Variant.INT8_FP8, new AttentionShape(1 << 10, 1 << 10, 1, 128, 64, 64))))
+        assertThatThrownBy(() ->
+                        AttentionPlan.of(huge(Variant.INT8_FP8, new AttentionShape(1 << 10, 1 << 10, 1, 128, 64, 64))))
                 .isInstanceOf(SageException.class)
                 .hasMessage("codes of q would take 8589934592 elements, but a TornadoVM array holds at most 2147483583:"
                         + " split the batch, the heads or the sequence");
-        assertThatThrownBy(() -> AttentionPlan.of(
-                        huge(Variant.of("naive"), new AttentionShape(1, 1, 1, 1 << 16, 1 << 16, 4))))
+        assertThatThrownBy(() ->
+                        AttentionPlan.of(huge(Variant.of("naive"), new AttentionShape(1, 1, 1, 1 << 16, 1 << 16, 4))))
                 .isInstanceOf(SageException.class)
                 .hasMessageStartingWith("scores would take 4294967296 elements");
         assertThatThrownBy(() -> AttentionPlan.of(
@@ -258,17 +254,7 @@ class AttentionPlanTest {
         TensorView far = new TensorView(DType.FLOAT32, 0, Integer.MAX_VALUE - 3, 0, 0);
         TensorView near = TensorView.contiguous(DType.FLOAT32, 1, 1, 8);
         assertThatThrownBy(() -> AttentionPlan.of(new AttentionProblem(
-                        shape,
-                        Rung.FLASH,
-                        Variant.FLASH.scheme(),
-                        0,
-                        1f,
-                        false,
-                        near,
-                        far,
-                        near,
-                        near,
-                        MaskView.NONE)))
+                        shape, Rung.FLASH, Variant.FLASH.scheme(), 0, 1f, false, near, far, near, near, MaskView.NONE)))
                 .isInstanceOf(SageException.class)
                 .hasMessageStartingWith("k would take 2147483652 elements");
     }

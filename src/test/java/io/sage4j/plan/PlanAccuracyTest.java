@@ -20,14 +20,7 @@ class PlanAccuracyTest {
 
     private static Metrics metrics(Variant variant, HardData data) {
         PlanCase c = new PlanCase(
-                variant,
-                SHAPE,
-                DType.FLOAT32,
-                PlanCase.Strides.HND,
-                PlanCase.Causal.NONE,
-                PlanCase.Mask.NONE,
-                data,
-                3);
+                variant, SHAPE, DType.FLOAT32, PlanCase.Strides.HND, PlanCase.Causal.NONE, PlanCase.Mask.NONE, data, 3);
         try (AttentionPlan plan = AttentionPlan.of(c.problem())) {
             c.fill(plan);
             plan.run();

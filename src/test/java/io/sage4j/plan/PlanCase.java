@@ -61,8 +61,8 @@ public record PlanCase(
             return switch (this) {
                 case HND -> TensorView.contiguous(dtype, heads, tokens, dim);
                 case NHD -> new TensorView(dtype, 0, heads * tokens * dim, dim, heads * dim);
-                case GAPS -> new TensorView(
-                        dtype, 5, heads * (tokens * (dim + 3) + 1) + 7, tokens * (dim + 3) + 1, dim + 3);
+                case GAPS ->
+                    new TensorView(dtype, 5, heads * (tokens * (dim + 3) + 1) + 7, tokens * (dim + 3) + 1, dim + 3);
             };
         }
     }
@@ -161,14 +161,14 @@ public record PlanCase(
                 case NONE -> 0f;
                 case BOOL -> random.nextInt(4) == 0 ? 0 : 1;
                 case BOOL_KEYS -> i < view.batchStride() ? (i < 7 ? 1 : 0) : i < 2 * view.batchStride() ? 0 : 1;
-                case ADDITIVE -> random.nextInt(5) == 0
-                        ? Float.NEGATIVE_INFINITY
-                        : (float) (random.nextDouble() * 4 - 2);
-                case ADDITIVE_HARD -> i == 2
-                        ? Float.NaN
-                        : i == size - 1
-                                ? Float.POSITIVE_INFINITY
-                                : i % 3 == 0 ? -1e30f : (float) (random.nextDouble() - 0.5);
+                case ADDITIVE ->
+                    random.nextInt(5) == 0 ? Float.NEGATIVE_INFINITY : (float) (random.nextDouble() * 4 - 2);
+                case ADDITIVE_HARD ->
+                    i == 2
+                            ? Float.NaN
+                            : i == size - 1
+                                    ? Float.POSITIVE_INFINITY
+                                    : i % 3 == 0 ? -1e30f : (float) (random.nextDouble() - 0.5);
             };
         }
         return values;

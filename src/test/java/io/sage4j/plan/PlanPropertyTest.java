@@ -1,7 +1,6 @@
 package io.sage4j.plan;
 
 import io.sage4j.DType;
-import io.sage4j.Variant;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.oracle.HardData;
 import net.jqwik.api.Arbitraries;

@@ -10,17 +10,10 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.ShrinkingMode;
-import net.jqwik.api.lifecycle.BeforeProperty;
-import org.junit.jupiter.api.Assumptions;
 
-/** Plans over random shapes and strides, against the model. */
+/** Plans over random shapes and strides, against the model. Not with a TornadoVM SDK, which compiles for seconds per try. */
 class PlanPropertyTest {
     private static final int TRIES = 60;
-
-    @BeforeProperty
-    void onTheJvm() {
-        Assumptions.assumeFalse(PlanChecks.isRealTornadoVm(), "a real TornadoVM compiles for seconds per try");
-    }
 
     /**
      * Tensors with gaps after rows, heads and batches, heads or tokens outside.

@@ -314,4 +314,21 @@ class AttentionPlanTest {
             assertThat(c.output(plan)).containsExactly(0.5f, 1.5f, 2.5f, 3.5f);
         }
     }
+
+    /** FP16 V has no scale: what it cannot hold becomes 65504, and is counted. */
+    @Test
+    void halfPrecisionVSaturatesAndCounts() {
+        AttentionShape shape = new AttentionShape(1, 1, 1, 1, 1, 8);
+        PlanCase c = call(Variant.INT8_FP16, shape, DType.FLOAT32, PlanCase.Strides.HND);
+        try (AttentionPlan plan = AttentionPlan.of(c.problem())) {
+            c.fill(plan);
+            float[] v = {65504f, 65505f, -65510f, 70000f, 1e30f, Float.NEGATIVE_INFINITY, Float.NaN, 1e-9f};
+            for (int d = 0; d < v.length; d++) {
+                ((FloatArray) plan.v()).set(d, v[d]);
+            }
+            plan.run();
+            assertThat(c.output(plan)).containsExactly(65504f, 65504f, -65504f, 65504f, 65504f, -65504f, Float.NaN, 0f);
+            assertThat(plan.counts()).isEqualTo(new Counts(2, 5, 1, 8));
+        }
+    }
 }

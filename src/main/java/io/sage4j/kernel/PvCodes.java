@@ -75,4 +75,10 @@ public final class PvCodes {
         }
         return value;
     }
+
+    /** {@link io.sage4j.numeric.OperandLayout#keyAt} by arithmetic, for kernels: TornadoVM has no tables of constants. */
+    public static int keyAt(int position) {
+        int inSixteen = position % 16;
+        return position - inSixteen + inSixteen % 2 + inSixteen % 4 / 2 * 8 + inSixteen / 4 * 2;
+    }
 }

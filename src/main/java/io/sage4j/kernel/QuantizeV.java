@@ -136,8 +136,7 @@ public final class QuantizeV {
             int position = e - line * blockK;
             int tile = line / CHANNELS;
             int c = line - tile * CHANNELS;
-            int inSixteen = position % 16;
-            int key = position - inSixteen + inSixteen % 2 + inSixteen % 4 / 2 * 8 + inSixteen / 4 * 2;
+            int key = PvCodes.keyAt(position);
             int row = tile * blockK + key;
             float y = 0f;
             if (row < tokens && firstChannel + c < channels) {

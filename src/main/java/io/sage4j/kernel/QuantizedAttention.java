@@ -237,8 +237,7 @@ public final class QuantizedAttention {
                 for (int e = item; e < stageKeys * dim; e += blockQ) {
                     int d = e / stageKeys;
                     int position = e - d * stageKeys;
-                    int inSixteen = position % 16;
-                    int key = position - inSixteen + inSixteen % 2 + inSixteen % 4 / 2 * 8 + inSixteen / 4 * 2;
+                    int key = PvCodes.keyAt(position);
                     int index = (kvTile * dim + d) * blockK + sub + position;
                     float value = 0f;
                     if (format == PvCodes.FP16) {

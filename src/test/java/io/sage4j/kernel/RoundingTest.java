@@ -7,6 +7,7 @@ import io.sage4j.numeric.Float16;
 import io.sage4j.numeric.Fp8;
 import io.sage4j.numeric.IntCode;
 import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.OperandLayout;
 import java.util.SplittableRandom;
 import java.util.function.IntToDoubleFunction;
 import org.junit.jupiter.api.Test;
@@ -165,5 +166,12 @@ class RoundingTest {
     @Test
     void visibleScoresBeginJustAboveMasked() {
         assertThat(Rounding.VISIBLE_FROM).isEqualTo(Math.nextUp(Numbers.MASKED));
+    }
+
+    @Test
+    void theKeyOrderIsTheLayoutsOne() {
+        for (int position = 0; position < 128; position++) {
+            assertThat(PvCodes.keyAt(position)).isEqualTo(OperandLayout.keyAt(position));
+        }
     }
 }

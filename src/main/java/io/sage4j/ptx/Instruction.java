@@ -8,22 +8,31 @@ public sealed interface Instruction
         permits Arithmetic,
                 Barrier,
                 Branch,
+                BulkCopy,
                 Compare,
                 Convert,
                 CopyAsync,
                 CopyCommit,
                 CopyWait,
+                Fence,
                 Load,
                 LoadMatrix,
                 Mark,
+                Mbarrier,
+                MbarrierTry,
                 Mma,
                 Move,
+                NamedBarrier,
                 Pack,
                 Return,
                 Select,
+                SetMaxRegisters,
                 Shuffle,
                 Store,
-                Unpack {
+                Unpack,
+                Vote,
+                Wgmma,
+                WgmmaWait {
 
     /** Opcode with its modifiers, as counted by {@link Kernel#mix()}. */
     String opcode();

@@ -120,7 +120,12 @@ public record Kernel(
      */
     public void requireFits(Arch arch) {
         for (Line line : lines) {
-            int least = line.instruction().requirement().sm();
+            Requirement needed = line.instruction().requirement();
+            if (needed.hopperOnly() && arch != Arch.SM_90A) {
+                throw new IllegalArgumentException(name + ": "
+                        + line.instruction().opcode() + " is there on sm_90a only, the target is " + arch.ptx());
+            }
+            int least = needed.sm();
             if (least > arch.sm()) {
                 throw new IllegalArgumentException(name + ": "
                         + line.instruction().opcode() + " needs sm_" + least + ", the target is " + arch.ptx());

@@ -1,0 +1,249 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.numeric.WgmmaLayout;
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.BulkCopy;
+import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Fence;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Mbarrier;
+import io.sage4j.ptx.MbarrierTry;
+import io.sage4j.ptx.Operand;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.SetMaxRegisters;
+import io.sage4j.ptx.SharedArray;
+import io.sage4j.ptx.Space;
+import io.sage4j.ptx.Special;
+import io.sage4j.ptx.Type;
+
+/**
+ * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 P V with {@code wgmma}, operands in
+ * {@link WgmmaLayout}.
+ *
+ * <p>Grid: any number of CTAs up to the number of work tiles, best one to a multiprocessor; each takes every
+ * {@code nctaid}-th tile of {@link WgmmaAttentionSpec#rows()} query rows. One warpgroup of a CTA copies: Q two tiles
+ * deep, K and V {@link #STAGES} deep. The others attend 64 rows each, in one loop over the key tiles of all their work
+ * tiles ({@link WgmmaConsumer}), so that neither the first Q K^T nor the last P V of a work tile is waited for alone.
+ * Causal work goes by groups of heads whose K and V stay in L2, longest tiles first.
+ *
+ * <p>Dynamic shared memory: {@link #sharedBytes}. V stages have 8 rows more than channels, the first of them ones: the
+ * row sum of P, as rounded, is one more column of P V.
+ *
+ * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale}, {@code v_scale} (U64); with
+ * smooth V {@code v_mean} (U64); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code out_token} (U64, in
+ * elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the second one added to the
+ * first, 0 for none); {@code qo_len}, {@code kv_len} (at least 1), {@code kv_heads}, {@code group_size},
+ * {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only), {@code score_scale} (F32, sm_scale *
+ * log2 e, not negative: negate Q for that), {@code heads} (U32, batch * query heads), {@code head_group} (U32, heads of
+ * a group, causal only).
+ */
+public final class WgmmaAttention {
+    /** Tiles of K and V in shared memory. */
+    static final int STAGES = 4;
+    /** Tiles of Q in shared memory, of all warpgroups. */
+    static final int Q_STAGES = 2;
+
+    private static final int KEYS = WgmmaLayout.KEYS;
+    private static final int ONES_ROWS = 8;
+    private static final int ONE_E4M3 = 0x38383838;
+    private static final int SCALE_BYTES = WgmmaLayout.K_SCALES * Float.BYTES;
+    private static final int BARRIER = 8;
+    private static final int WARPGROUP_WARPS = 4;
+
+    final KernelBuilder k;
+    final WgmmaAttentionSpec spec;
+    final WgmmaParams in;
+    final int dim;
+    final int kStage;
+    final int vStage;
+    final int qStage;
+    final Reg sharedK;
+    final Reg sharedV;
+    final Reg sharedQ;
+    final Reg sharedScales;
+    final Reg fullK;
+    final Reg emptyK;
+    final Reg fullV;
+    final Reg emptyV;
+    final Reg fullQ;
+    final Reg emptyQ;
+    final Reg tid;
+
+    private WgmmaAttention(KernelBuilder k, WgmmaAttentionSpec spec) {
+        this.k = k;
+        this.spec = spec;
+        dim = spec.paddedDim();
+        kStage = KEYS * dim;
+        vStage = KEYS * (dim + ONES_ROWS);
+        qStage = spec.rows() * dim;
+        in = new WgmmaParams(k, spec);
+        SharedArray shared = k.shared("tiles", sharedBytes(spec), 1024, true);
+        tid = k.read(Special.TID_X);
+        sharedK = k.read(shared);
+        sharedV = k.add(sharedK, STAGES * kStage);
+        sharedQ = k.add(sharedV, STAGES * vStage);
+        sharedScales = k.add(sharedQ, Q_STAGES * qStage);
+        fullK = k.add(sharedScales, STAGES * SCALE_BYTES);
+        emptyK = k.add(fullK, STAGES * BARRIER);
+        fullV = k.add(emptyK, STAGES * BARRIER);
+        emptyV = k.add(fullV, STAGES * BARRIER);
+        fullQ = k.add(emptyV, STAGES * BARRIER);
+        emptyQ = k.add(fullQ, Q_STAGES * BARRIER);
+    }
+
+    /** The kernel. */
+    public static Kernel kernel(WgmmaAttentionSpec spec) {
+        KernelBuilder k = new KernelBuilder("sage_wgmma_attention", spec.threads()).minBlocks(1);
+        new WgmmaAttention(k, spec).write();
+        return k.build();
+    }
+
+    /** Shared memory of a CTA. */
+    public static int sharedBytes(WgmmaAttentionSpec spec) {
+        int dim = spec.paddedDim();
+        int tiles = STAGES * KEYS * (2 * dim + ONES_ROWS) + Q_STAGES * spec.rows() * dim;
+        return tiles + STAGES * SCALE_BYTES + (4 * STAGES + 2 * Q_STAGES) * BARRIER;
+    }
+
+    private void write() {
+        int warps = spec.consumers() * WARPGROUP_WARPS;
+        k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(0)), () -> {
+            for (int s = 0; s < STAGES; s++) {
+                init(fullK, s, 1);
+                init(fullV, s, 1);
+                init(emptyK, s, warps);
+                init(emptyV, s, warps);
+            }
+            for (int s = 0; s < Q_STAGES; s++) {
+                init(fullQ, s, 1);
+                init(emptyQ, s, warps);
+            }
+            k.emit(new Fence(Fence.Kind.MBARRIER_INIT));
+        });
+        writeOnes();
+        k.barrier();
+        Reg consumer = k.compare(Relation.LT, Type.U32, tid, Imm.of(spec.consumers() * 128));
+        k.whenElse(
+                consumer,
+                () -> {
+                    k.emit(new SetMaxRegisters(true, spec.consumerRegisters()));
+                    new WgmmaConsumer(this).attend();
+                },
+                () -> {
+                    k.emit(new SetMaxRegisters(false, spec.producerRegisters()));
+                    Reg first = k.compare(Relation.EQ, Type.U32, tid, Imm.of(spec.consumers() * 128));
+                    k.when(first, this::copy);
+                });
+    }
+
+    private void init(Reg barriers, int stage, int arrivals) {
+        k.emit(new Mbarrier(
+                Mbarrier.Kind.INIT, Address.of(barriers).plus(stage * BARRIER), Imm.of(arrivals)));
+    }
+
+    /** The rows of each V stage that no copy reaches: one of ones, seven of zeros. */
+    private void writeOnes() {
+        int words = KEYS / Integer.BYTES;
+        k.when(k.compare(Relation.LT, Type.U32, tid, Imm.of(words)), () -> {
+            Reg at = k.mad(Type.U32, tid, Imm.of(Integer.BYTES), sharedV);
+            for (int s = 0; s < STAGES; s++) {
+                for (int row = 0; row < ONES_ROWS; row++) {
+                    Address to = Address.of(at).plus(s * vStage + (dim + row) * KEYS);
+                    k.store(Space.SHARED, Type.U32, to, k.move(Type.U32, Imm.of(row == 0 ? ONE_E4M3 : 0)));
+                }
+            }
+            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
+        });
+    }
+
+    /** The copying thread. */
+    private void copy() {
+        Reg stage = k.move(Type.U32, Imm.of(0));
+        Reg parity = k.move(Type.U32, Imm.of(1));
+        Reg qBuffer = k.move(Type.U32, Imm.of(0));
+        Reg qParity = k.move(Type.U32, Imm.of(1));
+        Reg tile = k.read(Special.CTAID_X);
+        Reg tiles = in.tiles();
+        k.loop(() -> k.compare(Relation.LT, Type.U32, tile, tiles), () -> {
+            WgmmaParams.Work work = in.work(tile);
+            copyQ(work, qBuffer, qParity);
+            next(qBuffer, qParity, Q_STAGES);
+            Reg kvHead = in.kvHead(work.head());
+            Reg first = k.mul(Type.U32, kvHead, in.kTiles());
+            Reg fromK = k.index(in.k, first, kStage);
+            Reg fromV = k.index(in.v, first, kStage);
+            Reg fromScales = k.index(in.kScale, first, SCALE_BYTES);
+            k.range(Imm.of(0), work.keyTiles(), 1, j -> {
+                Reg kBarrier = stageAddress(fullK, stage, BARRIER);
+                await(stageAddress(emptyK, stage, BARRIER), parity);
+                expect(kBarrier, kStage + SCALE_BYTES);
+                bulk(stageAddress(sharedScales, stage, SCALE_BYTES), k.index(fromScales, j, SCALE_BYTES), SCALE_BYTES,
+                        kBarrier);
+                bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, j, kStage), kStage, kBarrier);
+                Reg vBarrier = stageAddress(fullV, stage, BARRIER);
+                await(stageAddress(emptyV, stage, BARRIER), parity);
+                expect(vBarrier, kStage);
+                bulk(stageAddress(sharedV, stage, vStage), k.index(fromV, j, kStage), kStage, vBarrier);
+                next(stage, parity, STAGES);
+            });
+            k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
+        });
+    }
+
+    private void copyQ(WgmmaParams.Work work, Reg buffer, Reg parity) {
+        Reg barrier = stageAddress(fullQ, buffer, BARRIER);
+        await(stageAddress(emptyQ, buffer, BARRIER), parity);
+        expect(barrier, qStage);
+        Reg to = stageAddress(sharedQ, buffer, qStage);
+        int bytes = WgmmaLayout.Q_ROWS * dim;
+        for (int w = 0; w < spec.consumers(); w++) {
+            bulk(k.add(to, w * bytes), k.index(in.q, in.qTile(work, Imm.of(w)), bytes), bytes, barrier);
+        }
+    }
+
+    private void expect(Reg barrier, int bytes) {
+        k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE_EXPECT, Address.of(barrier), Imm.of(bytes)));
+    }
+
+    private void bulk(Reg to, Reg from, int bytes, Reg barrier) {
+        k.emit(new BulkCopy(Address.of(to), Address.of(from), Imm.of(bytes), Address.of(barrier)));
+    }
+
+    /** Address of an element of a ring. */
+    Reg stageAddress(Reg base, Reg stage, int bytes) {
+        return k.mad(Type.U32, stage, Imm.of(bytes), base);
+    }
+
+    /** Waits for the end of a barrier's phase. */
+    void await(Reg barrier, Operand parity) {
+        k.loop(
+                () -> {
+                    Reg done = k.reg(RegType.PRED);
+                    k.emit(new MbarrierTry(done, Address.of(barrier), parity));
+                    return k.get(Operation.NOT, Type.PRED, done);
+                },
+                () -> {});
+    }
+
+    /** The next stage of a ring, and its parity. */
+    void next(Reg stage, Reg parity, int stages) {
+        Reg last = k.compare(Relation.EQ, Type.U32, stage, Imm.of(stages - 1));
+        Reg further = k.add(stage, 1);
+        Reg flipped = k.xor(parity, Imm.of(1));
+        k.set(stage, Type.U32, k.select(Type.U32, last, Imm.of(0), further));
+        k.set(parity, Type.U32, k.select(Type.U32, last, flipped, parity));
+    }
+
+    /** A matrix descriptor (PTX ISA, wgmma) of a tile whose rows have so many bytes, swizzled by as many. */
+    Reg descriptor(Reg address, int pitch) {
+        Reg low = k.get(Operation.OR, Type.B32, k.shr(k.and(address, 0x3FFFF), 4), Imm.of(1 << 16));
+        long swizzle = pitch == 128 ? 1 : 2;
+        long high = swizzle << 62 | (long) (8 * pitch >> 4) << 32;
+        return k.get(Operation.OR, Type.B64, k.convert(Conversion.U64_FROM_U32, low), Imm.of(high));
+    }
+}

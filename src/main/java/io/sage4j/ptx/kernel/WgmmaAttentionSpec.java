@@ -1,0 +1,82 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.numeric.Accumulator;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.QkFormat;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.numeric.WgmmaLayout;
+
+/**
+ * Which {@link WgmmaAttention} to generate.
+ *
+ * @param scheme numeric scheme, on Hopper tiles
+ * @param paddedDim channels of the operands, 64 or 128
+ * @param causal whether the diagonal hides keys
+ * @param lse whether the log-sum-exp is written
+ * @param output FP16 or BF16
+ * @param pairedStores whether two neighbouring channels of the output may be stored at once: channels, strides and
+ *     pointer allow 4-byte accesses
+ */
+public record WgmmaAttentionSpec(
+        Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores) {
+    private static final int WARPGROUP = 128;
+
+    /** @throws IllegalArgumentException saying what the kernel cannot do */
+    public WgmmaAttentionSpec {
+        if (scheme.qk() != QkFormat.INT8 || scheme.smoothQ()) {
+            throw new IllegalArgumentException(
+                    "wgmma attention multiplies INT8 Q and K without smooth Q, not " + scheme.qk());
+        }
+        if (!scheme.tiles().equals(TileShape.WGMMA)) {
+            throw new IllegalArgumentException(
+                    "wgmma attention has tiles " + TileShape.WGMMA + ", not " + scheme.tiles());
+        }
+        if (scheme.pv() != PvFormat.E4M3 || scheme.accumulator() == Accumulator.FP32) {
+            throw new IllegalArgumentException("wgmma attention multiplies P and V in E4M3, summed anew in each tile"
+                    + " (FP32_FP32 or FP16_FP32), not " + scheme.pv() + " in " + scheme.accumulator());
+        }
+        if (scheme.granularity() == Granularity.PER_TOKEN || scheme.granularity() == Granularity.PER_TENSOR) {
+            throw new IllegalArgumentException(
+                    "wgmma attention has one scale a thread, warp or block, not " + scheme.granularity());
+        }
+        if (paddedDim != WgmmaLayout.MAX_DIM && paddedDim != WgmmaLayout.MAX_DIM / 2) {
+            throw new IllegalArgumentException("wgmma attention has 64 or 128 channels, not " + paddedDim);
+        }
+        if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
+            throw new IllegalArgumentException("wgmma attention writes float16 or bfloat16, not " + output);
+        }
+    }
+
+    /** Whether a tile's P V is summed in FP16. */
+    boolean halfSums() {
+        return scheme.accumulator() == Accumulator.FP16_FP32;
+    }
+
+    /** Warpgroups that attend 64 rows each; one more copies. Fewer channels leave registers for a third one. */
+    public int consumers() {
+        return paddedDim == WgmmaLayout.MAX_DIM ? 2 : 3;
+    }
+
+    /** Rows of Q that a CTA attends at a time. */
+    public int rows() {
+        return consumers() * WgmmaLayout.Q_ROWS;
+    }
+
+    /** Threads of a CTA. */
+    public int threads() {
+        return (consumers() + 1) * WARPGROUP;
+    }
+
+    /** Registers of a thread that attends, a share of the 512 that four threads of different warpgroups have. */
+    public int consumerRegisters() {
+        return consumers() == 2 ? 240 : 160;
+    }
+
+    /** Registers of a thread of the copying warpgroup. */
+    public int producerRegisters() {
+        return 24;
+    }
+}

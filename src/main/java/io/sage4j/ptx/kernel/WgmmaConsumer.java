@@ -1,0 +1,435 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.WgmmaLayout;
+import io.sage4j.ptx.Address;
+import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Fence;
+import io.sage4j.ptx.Imm;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Mbarrier;
+import io.sage4j.ptx.NamedBarrier;
+import io.sage4j.ptx.Operand;
+import io.sage4j.ptx.Operation;
+import io.sage4j.ptx.Reg;
+import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.Space;
+import io.sage4j.ptx.Special;
+import io.sage4j.ptx.Type;
+import io.sage4j.ptx.Vote;
+import io.sage4j.ptx.Wgmma;
+import io.sage4j.ptx.WgmmaWait;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A warpgroup of {@link WgmmaAttention} that attends 64 rows. One pass of its loop:
+ *
+ * <pre>
+ *   if the last pass ended a work tile: take the next one
+ *   S = Q K(j)^T and T = P V(of the last pass), both in the background
+ *   S is there:  m' = max(m, c max S - offset); alpha = 2^(m - m')
+ *   T is there:  O = O alpha(of the last pass) + T; if that ended a work tile: write it, O = 0
+ *   P = e4m3(2^(c S - m'))
+ * </pre>
+ *
+ * <p>Two warpgroups take turns at the tensor cores: one starts its products when the other's Q K^T is done, so that the
+ * exponentials of one run beside the products of the other.
+ *
+ * <p>S starts from the bits of 1.5 * 2^23, so the integer sums are floats as they stand: {@code c * (S - 1.5 * 2^23)}
+ * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores become exact
+ * floats first.
+ *
+ * <p>Differences from the model: the row sum is of the rounded P; the offset is folded into the maximum; O alpha + T is
+ * rounded once; ex2, lg2 are approximate. A NaN or infinity in V reaches the whole channel, as in the model.
+ */
+final class WgmmaConsumer {
+    private static final int KEYS = WgmmaLayout.KEYS;
+    private static final int N = 8;
+    private static final int DEPTH = 32;
+    private static final int FLOAT = 4;
+    private static final int HALF = 2;
+    private static final int BARRIER = 8;
+    private static final int MAGIC_BITS = 0x4B400000;
+    private static final int MINUS_INFINITY = 0xFF800000;
+    /** Below it, 1.5 c in an exponent does not show in E4M3. */
+    private static final float SMALL_SCALE = 0x1p-8f;
+    /** What an underflowed scale becomes, so that it times a hidden score is not NaN. */
+    private static final float LEAST_SCALE = 0x1p-126f;
+
+    private final WgmmaAttention kernel;
+    private final KernelBuilder k;
+    private final WgmmaAttentionSpec spec;
+    private final WgmmaParams in;
+    private final int dim;
+    private final float offset;
+    private final Reg lane;
+    private final Reg warpgroup;
+    private final List<Reg> s;
+    private final List<Reg> t;
+    private final List<Reg> p;
+    private final List<Reg> o = new ArrayList<>();
+    private final List<Reg> max = new ArrayList<>();
+    private final List<Reg> endedMax = new ArrayList<>();
+    private final List<Reg> alpha = new ArrayList<>();
+    private final List<Reg> sum = new ArrayList<>();
+    private final Reg tile;
+    private final Reg tiles;
+    private final Reg j;
+    private final Reg keyTiles;
+    private final Reg maskFrom;
+    private final Reg row;
+    private final Reg qScale;
+    private final Reg kStage;
+    private final Reg kParity;
+    private final Reg vStage;
+    private final Reg vParity;
+    private final Reg qBuffer;
+    private final Reg qParity;
+
+    WgmmaConsumer(WgmmaAttention kernel) {
+        this.kernel = kernel;
+        k = kernel.k;
+        spec = kernel.spec;
+        in = kernel.in;
+        dim = kernel.dim;
+        offset = spec.scheme().pOffset();
+        lane = k.and(kernel.tid, 31);
+        warpgroup = k.shr(kernel.tid, 7);
+        s = k.regs(RegType.B32, KEYS / 2);
+        Wgmma.Form form = form();
+        t = k.regs(form.accumulator(), form.registers(dim + N));
+        p = k.regs(RegType.B32, KEYS / 8);
+        for (int i = 0; i < dim / 2; i++) {
+            o.add(k.move(Type.F32, Imm.of(0f)));
+        }
+        for (int half = 0; half < 2; half++) {
+            max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
+            endedMax.add(k.move(Type.F32, Imm.of(0f)));
+            alpha.add(k.move(Type.F32, Imm.of(0f)));
+            sum.add(k.move(Type.F32, Imm.of(0f)));
+        }
+        tile = k.read(Special.CTAID_X);
+        tiles = in.tiles();
+        j = k.move(Type.U32, Imm.of(0));
+        keyTiles = k.reg(RegType.B32);
+        maskFrom = k.reg(RegType.B32);
+        row = k.reg(RegType.B32);
+        qScale = k.reg(RegType.F32);
+        kStage = k.move(Type.U32, Imm.of(0));
+        kParity = k.move(Type.U32, Imm.of(0));
+        vStage = k.move(Type.U32, Imm.of(0));
+        vParity = k.move(Type.U32, Imm.of(0));
+        qBuffer = k.move(Type.U32, Imm.of(0));
+        qParity = k.move(Type.U32, Imm.of(0));
+    }
+
+    private Wgmma.Form form() {
+        return spec.halfSums() ? Wgmma.Form.E4M3_F16 : Wgmma.Form.E4M3_F32;
+    }
+
+    void attend() {
+        if (takesTurns()) {
+            k.when(k.compare(Relation.EQ, Type.U32, warpgroup, Imm.of(spec.consumers() - 1)), () -> arrive(Imm.of(1)));
+        }
+        take();
+        kernel.await(kernel.stageAddress(kernel.fullK, kStage, BARRIER), kParity);
+        awaitTurn();
+        startScores();
+        k.emit(new WgmmaWait(0));
+        passTurn();
+        maximum();
+        kernel.next(kStage, kParity, WgmmaAttention.STAGES);
+        k.when(hasNext(), () -> kernel.await(kernel.stageAddress(kernel.fullK, kStage, BARRIER), kParity));
+        exponentials();
+        k.loop(this::hasNext, this::pass);
+        kernel.await(kernel.stageAddress(kernel.fullV, vStage, BARRIER), vParity);
+        awaitTurn();
+        k.emit(new Fence(Fence.Kind.WGMMA));
+        startOutput();
+        passTurn();
+        k.emit(new WgmmaWait(0));
+        accumulate(alpha);
+        if (spec.lse()) {
+            keepMax();
+        }
+        writeTile(tile);
+    }
+
+    /** Whether a pass follows. */
+    private Reg hasNext() {
+        Reg inTile = k.compare(Relation.LT, Type.U32, k.add(j, 1), keyTiles);
+        Reg further = k.add(Type.U32, tile, k.read(Special.NCTAID_X));
+        return k.get(Operation.OR, Type.PRED, inTile, k.compare(Relation.LT, Type.U32, further, tiles));
+    }
+
+    private void pass() {
+        k.set(j, Operation.ADD, Type.U32, j, Imm.of(1));
+        Reg ended = k.compare(Relation.EQ, Type.U32, j, keyTiles);
+        k.when(ended, this::takeNext);
+        awaitTurn();
+        startScores();
+        kernel.await(kernel.stageAddress(kernel.fullV, vStage, BARRIER), vParity);
+        k.emit(new Fence(Fence.Kind.WGMMA));
+        startOutput();
+        k.emit(new WgmmaWait(1));
+        passTurn();
+        List<Reg> before = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
+        maximum();
+        kernel.next(kStage, kParity, WgmmaAttention.STAGES);
+        // The assembler would move the wait for T ahead of the maximum, which undoes the overlap: a loop whose address
+        // hangs on the result stands in its way. An alpha is never negative.
+        Reg sign = k.shr(bits(alpha.get(0)), 31);
+        k.when(hasNext(), () -> {
+            Reg barrier = kernel.stageAddress(kernel.fullK, kStage, BARRIER);
+            kernel.await(k.mad(Type.U32, sign, Imm.of(BARRIER), barrier), kParity);
+        });
+        k.emit(new WgmmaWait(0));
+        accumulate(before);
+        release(kernel.emptyV, vStage);
+        kernel.next(vStage, vParity, WgmmaAttention.STAGES);
+        k.when(ended, () -> {
+            writeTile(k.sub(Type.U32, tile, k.read(Special.NCTAID_X)));
+            o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
+            sum.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
+        });
+        exponentials();
+    }
+
+    /** Goes on to the next work tile; the last one's products with Q are done. */
+    private void takeNext() {
+        release(kernel.emptyQ, qBuffer);
+        kernel.next(qBuffer, qParity, WgmmaAttention.Q_STAGES);
+        k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
+        k.set(j, Type.U32, Imm.of(0));
+        if (spec.lse()) {
+            keepMax();
+        }
+        max.forEach(m -> k.set(m, Type.F32, Imm.of(Numbers.MASKED)));
+        take();
+    }
+
+    private void keepMax() {
+        for (int half = 0; half < 2; half++) {
+            k.set(endedMax.get(half), Type.F32, max.get(half));
+        }
+    }
+
+    private void take() {
+        WgmmaParams.Work work = in.work(tile);
+        k.set(keyTiles, Type.U32, work.keyTiles());
+        k.set(row, Type.U32, firstRow(work));
+        Reg whole = in.kvLen;
+        if (spec.causal()) {
+            Reg first = k.mad(
+                    Type.U32, work.qTile(), Imm.of(spec.rows()), k.shl(warpgroup, 6));
+            whole = in.seen(k.add(first, 1));
+        }
+        k.set(maskFrom, Type.U32, k.shr(whole, 7));
+        Reg scales = k.mad(
+                Type.U32, in.qTile(work, warpgroup), Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
+        Reg scale = k.loadReadOnly(Type.F32, Address.of(k.index(in.qScale, scales, FLOAT)));
+        k.set(qScale, Operation.MUL, Type.F32, scale, in.scoreScale);
+        kernel.await(kernel.stageAddress(kernel.fullQ, qBuffer, BARRIER), qParity);
+    }
+
+    /** First of the thread's two rows, which are 8 apart. */
+    private Reg firstRow(WgmmaParams.Work work) {
+        Reg inWarpgroup = k.mad(Type.U32, warp(), Imm.of(16), k.shr(lane, 2));
+        Reg inTile = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS), inWarpgroup);
+        return k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), inTile);
+    }
+
+    private Reg warp() {
+        return k.and(k.shr(kernel.tid, 5), 3);
+    }
+
+    private Reg scaleOfThread() {
+        return k.mad(Type.U32, warp(), Imm.of(8), k.shr(lane, 2));
+    }
+
+    // ---- products ----
+
+    private void startScores() {
+        s.forEach(r -> k.set(r, Type.B32, Imm.of(MAGIC_BITS)));
+        k.emit(new Fence(Fence.Kind.WGMMA));
+        Reg tileOfQ = k.mad(
+                Type.U32,
+                warpgroup,
+                Imm.of(WgmmaLayout.Q_ROWS * dim),
+                kernel.stageAddress(kernel.sharedQ, qBuffer, kernel.qStage));
+        Reg q = kernel.descriptor(tileOfQ, dim);
+        Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, kStage, kernel.kStage), dim);
+        for (int step = 0; step < dim / DEPTH; step++) {
+            k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, step)), further(keys, step), true));
+        }
+        k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
+    }
+
+    private void startOutput() {
+        Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, vStage, kernel.vStage), KEYS);
+        for (int step = 0; step < KEYS / DEPTH; step++) {
+            k.emit(new Wgmma(form(), dim + N, t, p.subList(4 * step, 4 * step + 4), further(v, step), step > 0));
+        }
+        k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
+    }
+
+    /** The descriptor {@code step} times 32 bytes further. */
+    private Reg further(Reg descriptor, int step) {
+        return step == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of((long) (step * DEPTH >> 4)));
+    }
+
+    // ---- softmax ----
+
+    private final List<Reg> shift = new ArrayList<>();
+    private Reg scale;
+
+    /** Takes the scores in: new maxima, and the factors of what was summed before. */
+    private void maximum() {
+        Reg at = k.mad(
+                Type.U32,
+                k.and(lane, 3),
+                Imm.of(FLOAT),
+                kernel.stageAddress(kernel.sharedScales, kStage, WgmmaLayout.K_SCALES * FLOAT));
+        Reg product = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
+        release(kernel.emptyK, kStage);
+        Reg zero = k.compare(Relation.EQ, Type.F32, product, Imm.of(0f));
+        scale = k.select(Type.F32, zero, Imm.of(LEAST_SCALE), product);
+        k.when(k.compare(Relation.GE, Type.U32, j, maskFrom), this::mask);
+        List<Reg> x = List.of(floating(largest(0)), floating(largest(2)));
+        Reg unshift = k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT));
+        Reg any = k.reg(RegType.PRED);
+        k.emit(new Vote(any, k.compare(Relation.GT, Type.F32, scale, Imm.of(SMALL_SCALE))));
+        k.when(any, () -> {
+            for (Reg r : s) {
+                k.set(r, Type.B32, k.add(Type.F32, floating(r), Imm.of(-Numbers.ROUND_TO_INT)));
+            }
+            x.forEach(r -> k.set(r, Operation.ADD, Type.F32, r, Imm.of(-Numbers.ROUND_TO_INT)));
+            k.set(unshift, Type.F32, Imm.of(0f));
+        });
+        Reg off = k.add(Type.F32, unshift, Imm.of(-offset));
+        shift.clear();
+        for (int half = 0; half < 2; half++) {
+            Reg m = k.fma(x.get(half), scale, off);
+            m = k.max(Type.F32, m, k.shuffleXor(m, 1));
+            m = k.max(Type.F32, m, k.shuffleXor(m, 2));
+            m = k.max(Type.F32, m, max.get(half));
+            k.set(alpha.get(half), Operation.EX2, Type.F32, k.sub(Type.F32, max.get(half), m));
+            k.set(max.get(half), Type.F32, m);
+            shift.add(k.sub(Type.F32, unshift, m));
+        }
+    }
+
+    /** Largest score of one of the thread's two rows, as an integer: what is no mask is positive. */
+    private Reg largest(int from) {
+        Reg even = k.max(Type.S32, s.get(from), s.get(from + 1));
+        Reg odd = k.max(Type.S32, s.get(from + 4), s.get(from + 5));
+        for (int i = N; i < s.size(); i += N) {
+            even = k.max(Type.S32, k.max(Type.S32, even, s.get(i + from)), s.get(i + from + 1));
+            odd = k.max(Type.S32, k.max(Type.S32, odd, s.get(i + from + 4)), s.get(i + from + 5));
+        }
+        return k.max(Type.S32, even, odd);
+    }
+
+    private void mask() {
+        Reg firstKey = k.mad(Type.U32, j, Imm.of(KEYS), k.shl(k.and(lane, 3), 1));
+        Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
+        List<Reg> limits = new ArrayList<>();
+        for (int half = 0; half < 2; half++) {
+            Reg limit = end;
+            if (spec.causal()) {
+                Reg diagonal = k.sub(Type.S32, k.add(Type.S32, k.add(row, half * N), in.diagonal), firstKey);
+                limit = k.min(Type.S32, end, diagonal);
+            }
+            limits.add(limit);
+        }
+        for (int i = 0; i < s.size(); i++) {
+            int key = i / 4 * N + i % 2;
+            Reg visible = k.compare(Relation.GE, Type.S32, limits.get(i / 2 % 2), Imm.of(key));
+            k.set(s.get(i), Type.B32, k.select(Type.B32, visible, s.get(i), Imm.of(MINUS_INFINITY)));
+        }
+    }
+
+    /** P, as left operands: the order of V's keys makes each register four neighbouring scores of the thread. */
+    private void exponentials() {
+        for (int r = 0; r < p.size(); r++) {
+            int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
+            Reg low = pair(first, r % 2);
+            Reg high = pair(first + 4, r % 2);
+            k.set(p.get(r), Type.B32, k.pack(low, high));
+        }
+    }
+
+    private Reg pair(int first, int half) {
+        return k.convert(Conversion.E4M3X2_FROM_F32, exponential(first + 1, half), exponential(first, half));
+    }
+
+    private Reg exponential(int i, int half) {
+        return k.get(Operation.EX2, Type.F32, k.fma(floating(s.get(i)), scale, shift.get(half)));
+    }
+
+    private void accumulate(List<Reg> factor) {
+        List<Reg> sums = sums();
+        for (int i = 0; i < o.size(); i++) {
+            k.set(o.get(i), Operation.FMA, Type.F32, o.get(i), factor.get(i / 2 % 2), sums.get(i));
+        }
+        for (int half = 0; half < 2; half++) {
+            k.set(sum.get(half), Operation.FMA, Type.F32, sum.get(half), factor.get(half), sums.get(dim / 2 + 2 * half));
+        }
+    }
+
+    private List<Reg> sums() {
+        if (!spec.halfSums()) {
+            return t;
+        }
+        List<Reg> wide = new ArrayList<>();
+        t.forEach(pair -> k.unpack(pair).forEach(half -> wide.add(k.convert(Conversion.F32_FROM_F16, half))));
+        return wide;
+    }
+
+    // ---- output ----
+
+    private void writeTile(Reg number) {
+        WgmmaParams.Work work = in.work(number);
+        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work)).write(o, endedMax, sum);
+    }
+
+    // ---- small ones ----
+
+    private void release(Reg barriers, Reg stage) {
+        Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
+        Address at = Address.of(kernel.stageAddress(barriers, stage, BARRIER));
+        k.guarded(first, () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null)));
+    }
+
+    private boolean takesTurns() {
+        return spec.consumers() == 2;
+    }
+
+    private void awaitTurn() {
+        if (takesTurns()) {
+            k.emit(new NamedBarrier(true, k.add(warpgroup, 1), 256));
+        }
+    }
+
+    private void passTurn() {
+        if (takesTurns()) {
+            arrive(k.sub(Type.U32, Imm.of(2), warpgroup));
+        }
+    }
+
+    private void arrive(Operand barrier) {
+        k.emit(new NamedBarrier(false, barrier, 256));
+    }
+
+    private Reg floating(Reg bits) {
+        Reg to = k.reg(RegType.F32);
+        k.set(to, Type.B32, bits);
+        return to;
+    }
+
+    private Reg bits(Reg floating) {
+        return k.move(Type.B32, floating);
+    }
+}

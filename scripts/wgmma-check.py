@@ -3,7 +3,8 @@
 
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
-PTX_DIR holds wgmma_{f32|f16}_d{64|128}_c{0|1}_l{0|1}.ptx (sum of a tile, channels, causal, with lse). Q, K and V are quantized here
+PTX_DIR holds wgmma_{f32|f16}_d{64|128}_c{0|1}_l{0|1}.ptx (sum of a tile, channels, causal, with lse), with _u behind for outputs that cannot
+be stored in pairs. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches of the kernel alone, quantization excluded.
 """
@@ -75,8 +76,9 @@ def quantize(q, k, v, v_range):
 
 
 class Kernel:
-    def __init__(self, folder, sums, dim, causal, lse):
-        path = os.path.join(folder, f"wgmma_{sums}_d{dim}_c{int(causal)}_l{int(lse)}.ptx")
+    def __init__(self, folder, sums, dim, causal, lse, paired=True):
+        name = f"wgmma_{sums}_d{dim}_c{int(causal)}_l{int(lse)}" + ("" if paired else "_u")
+        path = os.path.join(folder, name + ".ptx")
         self.f = cupy.RawModule(path=path).get_function("sage_wgmma_attention")
         self.sums, self.dim, self.causal, self.lse = sums, dim, causal, lse
         self.consumers = 2 if dim == 128 else 3
@@ -101,7 +103,7 @@ class Kernel:
             args += [u(max(1, min(batch * heads, (8 << 20) // (2 * kv_len * self.dim))))]
         work = -(-qo_len // self.rows) * batch * heads
         sms = torch.cuda.get_device_properties(0).multi_processor_count
-        stream = cupy.cuda.ExternalStream(torch.cuda.current_stream().cuda_stream)
+        stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
         with stream:
             self.f((min(sms, work),), ((self.consumers + 1) * 128,), tuple(args), shared_mem=self.shared)
 
@@ -134,6 +136,7 @@ def median(f, reps=21, warm=4):
     times = []
     for _ in range(reps):
         a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda._sleep(1_000_000)  # the host runs ahead, so that short launches are not timed by its speed
         a.record()
         f()
         b.record()
@@ -160,7 +163,7 @@ def check(folder, seed):
             v = (torch.randn(b, hk, nk, d, device=DEV) + vm).half()
             ops = quantize(q, k, v, 448.0 if sums == "f32" else 1.125)
             scale = d**-0.5
-            kernel = Kernel(folder, sums, ops["dim"], diagonal is not None, True)
+            kernel = Kernel(folder, sums, ops["dim"], diagonal is not None, True, d % 2 == 0)
             out = torch.full((b, h, nq, d), float("nan"), device=DEV, dtype=torch.half)
             lse = torch.full((b, h, nq), float("nan"), device=DEV)
             mean = ops["mean"].repeat_interleave(h // hk, 1)

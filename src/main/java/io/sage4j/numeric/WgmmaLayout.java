@@ -41,7 +41,8 @@ public record WgmmaLayout(AttentionShape shape) {
     /** @throws IllegalArgumentException if head_dim is too large */
     public WgmmaLayout {
         if (shape.headDim() > MAX_DIM) {
-            throw new IllegalArgumentException("head_dim is " + shape.headDim() + ", the wgmma kernels take at most 128");
+            throw new IllegalArgumentException(
+                    "head_dim is " + shape.headDim() + ", the wgmma kernels take at most 128");
         }
     }
 

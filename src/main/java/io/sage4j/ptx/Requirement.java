@@ -22,6 +22,7 @@ public record Requirement(int version, int sm, boolean hopperOnly) {
 
     /** What both need. */
     public Requirement and(Requirement other) {
-        return new Requirement(Math.max(version, other.version), Math.max(sm, other.sm), hopperOnly || other.hopperOnly);
+        return new Requirement(
+                Math.max(version, other.version), Math.max(sm, other.sm), hopperOnly || other.hopperOnly);
     }
 }

@@ -47,6 +47,14 @@ final class EveryInstruction {
             k.emit(new Shuffle(mode, to, value(k, RegType.F32, out), Imm.of(1)));
             keep(k, out, to);
         }
+        Reg any = k.reg(RegType.PRED);
+        k.emit(new Vote(any, value(k, RegType.PRED, out)));
+        keep(k, out, any);
+        k.emit(new NamedBarrier(true, tid, 64));
+        k.emit(new NamedBarrier(false, Imm.of(3), 64));
+        if (sm >= Requirement.SM_90.sm()) {
+            copies(k, out, k.read(shared));
+        }
         k.range(
                 Imm.of(0),
                 tid,
@@ -57,6 +65,19 @@ final class EveryInstruction {
                         () -> keep(k, out, tid)));
         k.exit();
         return k.build();
+    }
+
+    private static void copies(KernelBuilder k, Reg out, Reg shared) {
+        Address barrier = Address.of(shared);
+        k.emit(new Mbarrier(Mbarrier.Kind.INIT, barrier, Imm.of(2)));
+        k.emit(new Fence(Fence.Kind.MBARRIER_INIT));
+        k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
+        k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE_EXPECT, barrier, Imm.of(32)));
+        k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, barrier, null));
+        k.emit(new BulkCopy(barrier.plus(16), Address.of(out), Imm.of(32), barrier));
+        Reg done = k.reg(RegType.PRED);
+        k.emit(new MbarrierTry(done, barrier, Imm.of(0)));
+        keep(k, out, done);
     }
 
     private static void memory(KernelBuilder k, Reg out, SharedArray shared, Reg tid) {

@@ -142,8 +142,7 @@ public final class WgmmaAttention {
     }
 
     private void init(Reg barriers, int stage, int arrivals) {
-        k.emit(new Mbarrier(
-                Mbarrier.Kind.INIT, Address.of(barriers).plus(stage * BARRIER), Imm.of(arrivals)));
+        k.emit(new Mbarrier(Mbarrier.Kind.INIT, Address.of(barriers).plus(stage * BARRIER), Imm.of(arrivals)));
     }
 
     /** The rows of each V stage that no copy reaches: one of ones, seven of zeros. */
@@ -182,7 +181,10 @@ public final class WgmmaAttention {
                 Reg kBarrier = stageAddress(fullK, stage, BARRIER);
                 await(stageAddress(emptyK, stage, BARRIER), parity);
                 expect(kBarrier, kStage + SCALE_BYTES);
-                bulk(stageAddress(sharedScales, stage, SCALE_BYTES), k.index(fromScales, j, SCALE_BYTES), SCALE_BYTES,
+                bulk(
+                        stageAddress(sharedScales, stage, SCALE_BYTES),
+                        k.index(fromScales, j, SCALE_BYTES),
+                        SCALE_BYTES,
                         kBarrier);
                 bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, j, kStage), kStage, kBarrier);
                 Reg vBarrier = stageAddress(fullV, stage, BARRIER);

@@ -81,12 +81,10 @@ final class WgmmaConsumer {
     private final Reg maskFrom;
     private final Reg row;
     private final Reg qScale;
-    private final Reg kStage;
-    private final Reg kParity;
-    private final Reg vStage;
-    private final Reg vParity;
-    private final Reg qBuffer;
-    private final Reg qParity;
+    /** Key tiles begun over all work tiles, the one at hand not counted; the last pass began the one before. */
+    private final Reg passes;
+    /** Work tiles begun, the one at hand not counted. */
+    private final Reg begun;
 
     WgmmaConsumer(WgmmaAttention kernel) {
         this.kernel = kernel;
@@ -117,12 +115,8 @@ final class WgmmaConsumer {
         maskFrom = k.reg(RegType.B32);
         row = k.reg(RegType.B32);
         qScale = k.reg(RegType.F32);
-        kStage = k.move(Type.U32, Imm.of(0));
-        kParity = k.move(Type.U32, Imm.of(0));
-        vStage = k.move(Type.U32, Imm.of(0));
-        vParity = k.move(Type.U32, Imm.of(0));
-        qBuffer = k.move(Type.U32, Imm.of(0));
-        qParity = k.move(Type.U32, Imm.of(0));
+        passes = k.move(Type.U32, Imm.of(0));
+        begun = k.move(Type.U32, Imm.of(0));
     }
 
     private Wgmma.Form form() {
@@ -134,20 +128,21 @@ final class WgmmaConsumer {
             k.when(k.compare(Relation.EQ, Type.U32, warpgroup, Imm.of(spec.consumers() - 1)), () -> arrive(Imm.of(1)));
         }
         take();
-        kernel.await(kernel.stageAddress(kernel.fullK, kStage, BARRIER), kParity);
+        awaitStage(kernel.fullK, passes, Imm.of(0));
         awaitTurn();
         startScores();
         k.emit(new WgmmaWait(0));
         passTurn();
         maximum();
-        kernel.next(kStage, kParity, WgmmaAttention.STAGES);
-        k.when(hasNext(), () -> kernel.await(kernel.stageAddress(kernel.fullK, kStage, BARRIER), kParity));
+        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
+        k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, Imm.of(0)));
         exponentials();
         k.loop(this::hasNext, this::pass);
-        kernel.await(kernel.stageAddress(kernel.fullV, vStage, BARRIER), vParity);
+        Reg before = k.add(passes, -1);
+        awaitStage(kernel.fullV, before, Imm.of(0));
         awaitTurn();
         k.emit(new Fence(Fence.Kind.WGMMA));
-        startOutput();
+        startOutput(before);
         passTurn();
         k.emit(new WgmmaWait(0));
         accumulate(alpha);
@@ -170,25 +165,22 @@ final class WgmmaConsumer {
         k.when(ended, this::takeNext);
         awaitTurn();
         startScores();
-        kernel.await(kernel.stageAddress(kernel.fullV, vStage, BARRIER), vParity);
+        Reg before = k.add(passes, -1);
+        awaitStage(kernel.fullV, before, Imm.of(0));
         k.emit(new Fence(Fence.Kind.WGMMA));
-        startOutput();
+        startOutput(before);
         k.emit(new WgmmaWait(1));
         passTurn();
-        List<Reg> before = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
+        List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
         maximum();
-        kernel.next(kStage, kParity, WgmmaAttention.STAGES);
+        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
         // The assembler would move the wait for T ahead of the maximum, which undoes the overlap: a loop whose address
         // hangs on the result stands in its way. An alpha is never negative.
         Reg sign = k.shr(bits(alpha.get(0)), 31);
-        k.when(hasNext(), () -> {
-            Reg barrier = kernel.stageAddress(kernel.fullK, kStage, BARRIER);
-            kernel.await(k.mad(Type.U32, sign, Imm.of(BARRIER), barrier), kParity);
-        });
+        k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, sign));
         k.emit(new WgmmaWait(0));
-        accumulate(before);
-        release(kernel.emptyV, vStage);
-        kernel.next(vStage, vParity, WgmmaAttention.STAGES);
+        accumulate(factors);
+        release(kernel.emptyV, stage(k.add(passes, -2)));
         k.when(ended, () -> {
             writeTile(k.sub(Type.U32, tile, k.read(Special.NCTAID_X)));
             o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
@@ -199,8 +191,8 @@ final class WgmmaConsumer {
 
     /** Goes on to the next work tile; the last one's products with Q are done. */
     private void takeNext() {
-        release(kernel.emptyQ, qBuffer);
-        kernel.next(qBuffer, qParity, WgmmaAttention.Q_STAGES);
+        release(kernel.emptyQ, qBuffer());
+        k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
         k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
         k.set(j, Type.U32, Imm.of(0));
         if (spec.lse()) {
@@ -222,16 +214,14 @@ final class WgmmaConsumer {
         k.set(row, Type.U32, firstRow(work));
         Reg whole = in.kvLen;
         if (spec.causal()) {
-            Reg first = k.mad(
-                    Type.U32, work.qTile(), Imm.of(spec.rows()), k.shl(warpgroup, 6));
+            Reg first = k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), k.shl(warpgroup, 6));
             whole = in.seen(k.add(first, 1));
         }
         k.set(maskFrom, Type.U32, k.shr(whole, 7));
-        Reg scales = k.mad(
-                Type.U32, in.qTile(work, warpgroup), Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
+        Reg scales = k.mad(Type.U32, in.qTile(work, warpgroup), Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
         Reg scale = k.loadReadOnly(Type.F32, Address.of(k.index(in.qScale, scales, FLOAT)));
         k.set(qScale, Operation.MUL, Type.F32, scale, in.scoreScale);
-        kernel.await(kernel.stageAddress(kernel.fullQ, qBuffer, BARRIER), qParity);
+        kernel.await(kernel.stageAddress(kernel.fullQ, qBuffer(), BARRIER), k.and(k.shr(begun, 1), 1));
     }
 
     /** First of the thread's two rows, which are 8 apart. */
@@ -258,17 +248,17 @@ final class WgmmaConsumer {
                 Type.U32,
                 warpgroup,
                 Imm.of(WgmmaLayout.Q_ROWS * dim),
-                kernel.stageAddress(kernel.sharedQ, qBuffer, kernel.qStage));
+                kernel.stageAddress(kernel.sharedQ, qBuffer(), kernel.qStage));
         Reg q = kernel.descriptor(tileOfQ, dim);
-        Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, kStage, kernel.kStage), dim);
+        Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, stage(passes), kernel.kStage), dim);
         for (int step = 0; step < dim / DEPTH; step++) {
             k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, step)), further(keys, step), true));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
 
-    private void startOutput() {
-        Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, vStage, kernel.vStage), KEYS);
+    private void startOutput(Reg before) {
+        Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, stage(before), kernel.vStage), KEYS);
         for (int step = 0; step < KEYS / DEPTH; step++) {
             k.emit(new Wgmma(form(), dim + N, t, p.subList(4 * step, 4 * step + 4), further(v, step), step > 0));
         }
@@ -291,9 +281,9 @@ final class WgmmaConsumer {
                 Type.U32,
                 k.and(lane, 3),
                 Imm.of(FLOAT),
-                kernel.stageAddress(kernel.sharedScales, kStage, WgmmaLayout.K_SCALES * FLOAT));
+                kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         Reg product = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
-        release(kernel.emptyK, kStage);
+        release(kernel.emptyK, stage(passes));
         Reg zero = k.compare(Relation.EQ, Type.F32, product, Imm.of(0f));
         scale = k.select(Type.F32, zero, Imm.of(LEAST_SCALE), product);
         k.when(k.compare(Relation.GE, Type.U32, j, maskFrom), this::mask);
@@ -375,7 +365,13 @@ final class WgmmaConsumer {
             k.set(o.get(i), Operation.FMA, Type.F32, o.get(i), factor.get(i / 2 % 2), sums.get(i));
         }
         for (int half = 0; half < 2; half++) {
-            k.set(sum.get(half), Operation.FMA, Type.F32, sum.get(half), factor.get(half), sums.get(dim / 2 + 2 * half));
+            k.set(
+                    sum.get(half),
+                    Operation.FMA,
+                    Type.F32,
+                    sum.get(half),
+                    factor.get(half),
+                    sums.get(dim / 2 + 2 * half));
         }
     }
 
@@ -395,7 +391,23 @@ final class WgmmaConsumer {
         new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work)).write(o, endedMax, sum);
     }
 
-    // ---- small ones ----
+    // ---- barriers ----
+
+    /** Stage of a key tile; {@link WgmmaAttention#STAGES} is 4. */
+    private Reg stage(Reg number) {
+        return k.and(number, WgmmaAttention.STAGES - 1);
+    }
+
+    private Reg qBuffer() {
+        return k.and(begun, WgmmaAttention.Q_STAGES - 1);
+    }
+
+    /** Waits until a key tile is there; {@code further} is 0, as an operand that the assembler cannot see through. */
+    private void awaitStage(Reg barriers, Reg number, Operand further) {
+        Reg at = kernel.stageAddress(barriers, stage(number), BARRIER);
+        Reg barrier = further instanceof Reg ? k.mad(Type.U32, further, Imm.of(BARRIER), at) : at;
+        kernel.await(barrier, k.and(k.shr(number, 2), 1));
+    }
 
     private void release(Reg barriers, Reg stage) {
         Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));

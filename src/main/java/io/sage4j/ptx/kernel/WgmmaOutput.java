@@ -76,8 +76,7 @@ final class WgmmaOutput {
 
     private void lse(Reg at, Reg valid, Reg max, Reg sum) {
         Reg first = k.and(valid, k.compare(Relation.EQ, Type.U32, channel, Imm.of(0)));
-        Reg natural = k.mul(
-                Type.F32, k.add(Type.F32, max, k.get(Operation.LG2, Type.F32, sum)), Imm.of(Numbers.LN2));
+        Reg natural = k.mul(Type.F32, k.add(Type.F32, max, k.get(Operation.LG2, Type.F32, sum)), Imm.of(Numbers.LN2));
         Reg index = k.mad64(head, k.convert(Conversion.U64_FROM_U32, in.qoLen), k.convert(Conversion.U64_FROM_U32, at));
         Reg offset = k.mul(Type.U64, index, Imm.of((long) FLOAT));
         Reg shift = k.move(Type.F32, Imm.of(0f));
@@ -85,8 +84,7 @@ final class WgmmaOutput {
         Reg from = k.add(Type.U64, in.correction, offset);
         k.guarded(corrected, () -> k.set(shift, Type.F32, k.loadReadOnly(Type.F32, Address.of(from))));
         Reg empty = k.compare(Relation.EQ, Type.F32, sum, Imm.of(0f));
-        Reg value =
-                k.select(Type.F32, empty, Imm.of(Float.NEGATIVE_INFINITY), k.add(Type.F32, natural, shift));
+        Reg value = k.select(Type.F32, empty, Imm.of(Float.NEGATIVE_INFINITY), k.add(Type.F32, natural, shift));
         Reg to = k.add(Type.U64, in.lse, offset);
         k.guarded(first, () -> k.store(Space.GLOBAL, Type.F32, Address.of(to), value));
     }
@@ -119,7 +117,11 @@ final class WgmmaOutput {
 
     private List<Reg> statistic(Reg array, Reg index, int n) {
         return k.loadVector(
-                Space.GLOBAL, Type.F32, 2, Address.of(k.index(array, index, FLOAT)).plus(n * N * FLOAT), true);
+                Space.GLOBAL,
+                Type.F32,
+                2,
+                Address.of(k.index(array, index, FLOAT)).plus(n * N * FLOAT),
+                true);
     }
 
     /** Whether a channel of a row is there to be written. */

@@ -74,8 +74,7 @@ final class WgmmaParams {
 
     /** Work tiles of a head. */
     private Reg tilesOfHead() {
-        return builder.get(
-                Operation.DIV, Type.U32, builder.add(qoLen, spec.rows() - 1), Imm.of(spec.rows()));
+        return builder.get(Operation.DIV, Type.U32, builder.add(qoLen, spec.rows() - 1), Imm.of(spec.rows()));
     }
 
     /** Number of work tiles. */
@@ -107,8 +106,8 @@ final class WgmmaParams {
         Reg firstHead = builder.mul(Type.U32, group, headGroup);
         Reg size = builder.min(Type.U32, headGroup, builder.sub(Type.U32, heads, firstHead));
         Reg fromLast = builder.div(Type.U32, inGroup, size);
-        Reg head = builder.add(
-                Type.U32, firstHead, builder.sub(Type.U32, inGroup, builder.mul(Type.U32, fromLast, size)));
+        Reg head =
+                builder.add(Type.U32, firstHead, builder.sub(Type.U32, inGroup, builder.mul(Type.U32, fromLast, size)));
         Reg qTile = builder.sub(Type.U32, builder.sub(Type.U32, perHead, Imm.of(1)), fromLast);
         Reg end = builder.min(Type.U32, builder.mad(Type.U32, qTile, Imm.of(spec.rows()), Imm.of(spec.rows())), qoLen);
         Reg seen = builder.max(Type.S32, seen(end), Imm.of(1));

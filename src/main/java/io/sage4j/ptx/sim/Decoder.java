@@ -14,11 +14,13 @@ import io.sage4j.ptx.Load;
 import io.sage4j.ptx.LoadMatrix;
 import io.sage4j.ptx.Mma;
 import io.sage4j.ptx.Move;
+import io.sage4j.ptx.NamedBarrier;
 import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Pack;
 import io.sage4j.ptx.Param;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.Requirement;
 import io.sage4j.ptx.Select;
 import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Shuffle;
@@ -26,6 +28,7 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Store;
 import io.sage4j.ptx.Unpack;
+import io.sage4j.ptx.Vote;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -115,6 +118,8 @@ final class Decoder {
             return Warp::commit;
         } else if (i instanceof CopyWait w) {
             return (warp, mask) -> warp.await(mask, w.pending());
+        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote) {
+            throw new SimulationException("the interpreter has no " + i.opcode());
         }
         return null;
     }

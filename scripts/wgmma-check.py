@@ -3,8 +3,8 @@
 
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
-PTX_DIR holds wgmma_{f32|f16}_d{64|128}_c{0|1}_l{0|1}.ptx (sum of a tile, channels, causal, with lse), with _u behind for outputs that cannot
-be stored in pairs. Q, K and V are quantized here
+PTX_DIR holds wgmma_{f32|f16}_d{64|128}_c{0|1}_l{0|1}.ptx (sum of a tile, channels, causal, with lse), with _u behind for outputs that
+cannot be stored in pairs; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches of the kernel alone, quantization excluded.
 """

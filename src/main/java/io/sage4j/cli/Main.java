@@ -6,7 +6,7 @@ import picocli.CommandLine;
 
 /** The command line: {@code sage4j attend}, {@code demo}, {@code devices}, {@code variants}, {@code bench}. */
 public final class Main {
-    private static final List<String> COMMANDS = List.of("attend", "demo", "devices", "variants", "bench");
+    private static final List<String> COMMANDS = List.of("attend", "demo", "devices", "variants", "bench", "ptx");
 
     private Main() {}
 
@@ -62,6 +62,7 @@ public final class Main {
             case "devices" -> new DevicesCommand();
             case "variants" -> new VariantsCommand();
             case "bench" -> new BenchCommand();
+            case "ptx" -> new PtxCommand();
             default -> throw new IllegalArgumentException(name);
         };
     }

@@ -24,7 +24,7 @@ class CommandsTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "attend ", "demo ", "devices ", "variants ", "bench ", "bench attention "})
+    @ValueSource(strings = {"", "attend ", "demo ", "devices ", "variants ", "bench ", "bench attention ", "ptx "})
     void helpAndVersionOfEveryCommand(String command) {
         assertThat(CliRun.of((Object[]) (command + "--help").split(" "))
                         .succeeds()

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Writes the modules that wgmma-check.py wants into a folder: scripts/wgmma-ptx.sh PTX_DIR
+set -euo pipefail
+[ $# -eq 1 ] || { sed -n 2p "$0"; exit 2; }
+mkdir -p "$1"
+cd "$(dirname "$0")/.." && out=$(cd "$OLDPWD" && cd "$1" && pwd)
+for sums in f32:int8-fp8-sm90 f16:int8-fp8-sm90-f16acc; do
+    for dim in 64 128; do
+        for causal in 0 1; do
+            for lse in 0 1; do
+                for narrow in 0 1; do
+                    options=(--variant "${sums#*:}" --head-dim "$dim")
+                    [ "$causal" = 0 ] || options+=(--causal)
+                    [ "$lse" = 0 ] || options+=(--lse)
+                    name=wgmma_${sums%:*}_d${dim}_c${causal}_l${lse}
+                    [ "$narrow" = 0 ] || { options+=(--narrow); name+=_u; }
+                    ./sage4j ptx --kernel wgmma-attention "${options[@]}" -o "$out/$name.ptx"
+                done
+            done
+        done
+    done
+done

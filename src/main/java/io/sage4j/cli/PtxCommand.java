@@ -1,0 +1,130 @@
+package io.sage4j.cli;
+
+import io.sage4j.DType;
+import io.sage4j.SageException;
+import io.sage4j.Variant;
+import io.sage4j.io.AtomicFile;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.PtxModule;
+import io.sage4j.ptx.kernel.NativeKernel;
+import java.io.PrintWriter;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code sage4j ptx}. */
+@Command(name = "ptx", description = "Print the PTX of a native kernel.")
+final class PtxCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @ArgGroup(multiplicity = "1")
+    private Choice choice;
+
+    /** A kernel, or the list of them. */
+    private static final class Choice {
+        @Option(names = "--kernel", required = true, paramLabel = "NAME", description = "Which kernel.")
+        private String kernel;
+
+        @Option(names = "--list", required = true, description = "List the kernels.")
+        private boolean list;
+    }
+
+    @Option(
+            names = "--arch",
+            paramLabel = "sm_XX",
+            defaultValue = "sm_90a",
+            description = "Target. Default: ${DEFAULT-VALUE}.")
+    private String arch;
+
+    @Mixin
+    private VariantOptions variant;
+
+    @Option(
+            names = "--head-dim",
+            paramLabel = "D",
+            converter = Words.ToCount.class,
+            defaultValue = "128",
+            description = "Channels of a head, 1 to 128. Default: ${DEFAULT-VALUE}.")
+    private int headDim;
+
+    @Option(names = "--causal", description = "With the causal mask.")
+    private boolean causal;
+
+    @Option(names = "--lse", description = "With the log-sum-exp.")
+    private boolean lse;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "TYPE",
+            converter = Words.ToDType.class,
+            defaultValue = "float16",
+            description = "float16 or bfloat16: input of a quantizer, output of attention. Default: ${DEFAULT-VALUE}.")
+    private DType type;
+
+    @Option(names = "--narrow", description = "For strides or channels that allow no wide loads and stores.")
+    private boolean narrow;
+
+    @Option(names = "--stats", description = "Print instructions, registers and shared memory instead.")
+    private boolean stats;
+
+    @Option(
+            names = {"-o", "--out"},
+            paramLabel = "FILE",
+            converter = Words.ToFile.class,
+            description = "Write to a file.")
+    private Path file;
+
+    @Override
+    public Integer call() {
+        PrintWriter out = spec.commandLine().getOut();
+        String text = choice.list ? list() : module();
+        if (file == null) {
+            out.print(text);
+            out.flush();
+        } else {
+            byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+            AtomicFile.write(file, channel -> AtomicFile.write(channel, MemorySegment.ofArray(bytes)));
+        }
+        return 0;
+    }
+
+    private static String list() {
+        StringBuilder text = new StringBuilder();
+        for (NativeKernel kernel : NativeKernel.values()) {
+            text.append(String.format("%-16s %s%n", kernel, kernel.summary()));
+        }
+        return text.toString();
+    }
+
+    private String module() {
+        NativeKernel which = NativeKernel.of(choice.kernel);
+        Variant asked = variant.variant();
+        Kernel kernel = which.kernel(new NativeKernel.Options(asked.scheme(), headDim, causal, lse, type, !narrow));
+        PtxModule module;
+        try {
+            module = PtxModule.of(Arch.of(arch), kernel);
+        } catch (IllegalArgumentException e) {
+            throw new SageException("kernel " + which + " for " + arch + ": " + e.getMessage(), e);
+        }
+        return stats ? statistics(kernel) : module.text();
+    }
+
+    private static String statistics(Kernel kernel) {
+        StringBuilder text = new StringBuilder();
+        text.append(String.format("threads %d%n", kernel.maxThreads()));
+        text.append(String.format("shared memory %d bytes%n", kernel.sharedBytes()));
+        kernel.registers()
+                .forEach((type, count) -> text.append(String.format("virtual registers %s %d%n", type.ptx(), count)));
+        kernel.mix().forEach((opcode, count) -> text.append(String.format("%6d %s%n", count, opcode)));
+        return text.toString();
+    }
+}

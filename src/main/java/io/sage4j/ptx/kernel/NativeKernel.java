@@ -1,0 +1,149 @@
+package io.sage4j.ptx.kernel;
+
+import io.sage4j.DType;
+import io.sage4j.SageException;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.ptx.Kernel;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** The native kernels by name. */
+public enum NativeKernel {
+    /** Quantized attention on Hopper. */
+    WGMMA_ATTENTION("attention with wgmma; sm_90a") {
+        @Override
+        Kernel generate(Options o) {
+            int dim = o.headDim <= 64 ? 64 : 128;
+            return WgmmaAttention.kernel(
+                    new WgmmaAttentionSpec(o.scheme, dim, o.causal, o.lse, o.type, o.pairedStores));
+        }
+    },
+    /** Quantized attention on any GPU. */
+    MMA_ATTENTION("attention with mma.sync; FP16 PV from sm_80 on, FP8 PV from sm_89 on") {
+        @Override
+        Kernel generate(Options o) {
+            return MmaAttention.kernel(
+                    new MmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, false, o.type, o.pairedStores));
+        }
+    },
+    /** Mean of K over the tokens. */
+    K_MEAN("mean of K over the tokens") {
+        @Override
+        Kernel generate(Options o) {
+            return KMean.kernel(o.type, o.paddedDim());
+        }
+    },
+    /** Q to INT8. */
+    QUANTIZE_Q("Q to INT8, for mma-attention") {
+        @Override
+        Kernel generate(Options o) {
+            ScaleGroups groups = ScaleGroups.ofQ(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
+            return QuantizeQk.kernel(o.type, groups, o.paddedDim(), false, o.pairedStores);
+        }
+    },
+    /** K to INT8. */
+    QUANTIZE_K("K to INT8, for mma-attention") {
+        @Override
+        Kernel generate(Options o) {
+            ScaleGroups groups = ScaleGroups.ofK(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
+            return QuantizeQk.kernel(o.type, groups, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
+        }
+    },
+    /** Scales of V. */
+    V_SCALE("scale of each channel of V, for FP8 PV") {
+        @Override
+        Kernel generate(Options o) {
+            return ChannelScale.kernel(o.type, o.paddedDim(), o.scheme.smoothV(), o.scheme.vRange());
+        }
+    },
+    /** V to FP8 or FP16. */
+    QUANTIZE_V("V transposed, to FP8 or FP16, for mma-attention") {
+        @Override
+        Kernel generate(Options o) {
+            return QuantizeV.kernel(o.type, o.paddedDim(), o.scheme.pv(), o.scheme.smoothV());
+        }
+    },
+    /** What smooth K takes from the log-sum-exp. */
+    LSE_CORRECTION("what smooth K takes from the log-sum-exp") {
+        @Override
+        Kernel generate(Options o) {
+            return LseCorrection.kernel(o.type, o.paddedDim());
+        }
+    };
+
+    private static final int MAX_DIM = 128;
+
+    private final String summary;
+
+    NativeKernel(String summary) {
+        this.summary = summary;
+    }
+
+    /**
+     * Which code to generate.
+     *
+     * @param scheme numeric scheme
+     * @param headDim channels, 1 to 128
+     * @param causal whether the diagonal hides keys
+     * @param lse whether the log-sum-exp is written
+     * @param type FP16 or BF16: of the input of a quantizer, of the output of attention
+     * @param pairedStores whether strides and channels allow wide accesses
+     */
+    public record Options(Scheme scheme, int headDim, boolean causal, boolean lse, DType type, boolean pairedStores) {
+        /** @throws SageException if head_dim or the type is none that native kernels have */
+        public Options {
+            if (headDim < 1 || headDim > MAX_DIM) {
+                throw new SageException("head_dim is " + headDim + ", the native kernels take 1.." + MAX_DIM);
+            }
+            if (type != DType.FLOAT16 && type != DType.BFLOAT16) {
+                throw new SageException("type is " + type + ", the native kernels take float16 or bfloat16");
+            }
+        }
+
+        private int paddedDim() {
+            return Math.ceilDiv(headDim, OperandLayout.DIM_UNIT) * OperandLayout.DIM_UNIT;
+        }
+    }
+
+    abstract Kernel generate(Options options);
+
+    /**
+     * The kernel.
+     *
+     * @throws SageException if it cannot do what the options ask, with the reason
+     */
+    public Kernel kernel(Options options) {
+        try {
+            return generate(options);
+        } catch (IllegalArgumentException e) {
+            throw new SageException("kernel " + this + " cannot be generated so: " + e.getMessage(), e);
+        }
+    }
+
+    /** One line for people. */
+    public String summary() {
+        return summary;
+    }
+
+    /**
+     * The kernel of a name.
+     *
+     * @throws SageException if there is none
+     */
+    public static NativeKernel of(String name) {
+        return Arrays.stream(values())
+                .filter(k -> k.toString().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new SageException("unknown kernel '" + name + "', expected one of "
+                        + Arrays.stream(values()).map(NativeKernel::toString).collect(Collectors.joining(", "))));
+    }
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+}

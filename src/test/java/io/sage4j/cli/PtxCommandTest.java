@@ -1,0 +1,82 @@
+package io.sage4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sage4j.ptx.kernel.NativeKernel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class PtxCommandTest {
+    private static final String HOPPER = "ptx --kernel wgmma-attention --variant int8-fp8-sm90";
+
+    @TempDir
+    Path folder;
+
+    private static CliRun run(String command) {
+        return CliRun.of((Object[]) command.split(" "));
+    }
+
+    @ParameterizedTest
+    @EnumSource(NativeKernel.class)
+    void everyKernelIsListedAndPrinted(NativeKernel kernel) {
+        assertThat(run("ptx --list").succeeds().out()).contains(kernel + " ").contains(kernel.summary());
+        String variant = kernel == NativeKernel.WGMMA_ATTENTION ? "int8-fp8-sm90" : "int8-fp8";
+        assertThat(run("ptx --kernel " + kernel + " --variant " + variant)
+                        .succeeds()
+                        .out())
+                .startsWith(".version ")
+                .contains(".target sm_90a")
+                .contains(".visible .entry ");
+    }
+
+    @Test
+    void optionsChangeTheKernel() {
+        assertThat(run(HOPPER).succeeds().out()).doesNotContain("_diagonal").doesNotContain("_lse");
+        assertThat(run(HOPPER + " --causal --lse").succeeds().out())
+                .contains("_diagonal")
+                .contains("_lse");
+        assertThat(run(HOPPER + " --head-dim 33 --stats").succeeds().out())
+                .contains("threads 512")
+                .contains("n72k32");
+        assertThat(run(HOPPER + " --stats").succeeds().out())
+                .contains("threads 384")
+                .contains("n136k32");
+        assertThat(run(HOPPER + " --dtype bfloat16").succeeds().out()).contains("cvt.rn.bf16x2.f32");
+    }
+
+    @Test
+    void aFileGetsWhatWouldBePrinted() throws IOException {
+        Path file = folder.resolve("a.ptx");
+        run(HOPPER + " -o " + file).succeeds();
+        assertThat(Files.readString(file)).isEqualTo(run(HOPPER).out());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "ptx, --kernel",
+        "ptx --kernel none, unknown kernel 'none'",
+        "ptx --kernel k-mean --arch sm_1, unknown target 'sm_1'",
+        "ptx --kernel wgmma-attention, has tiles",
+        "ptx --kernel wgmma-attention --variant int8-fp8-sm90 --arch sm_89, sm_90",
+        "ptx --kernel mma-attention --variant int8-fp8 --arch sm_80, needs sm_89",
+        "ptx --kernel mma-attention --variant int4-fp8, without smooth Q",
+        "ptx --kernel k-mean --head-dim 129, 1..128",
+        "ptx --kernel k-mean --dtype float32, float16 or bfloat16",
+    })
+    void badInputIsOneLineThatSaysWhatWasExpected(String command, String why) {
+        run(command).refuses(why);
+    }
+
+    @Test
+    void aRefusedCallLeavesNoFile() {
+        Path file = folder.resolve("b.ptx");
+        run("ptx --kernel none -o " + file).refuses("unknown kernel");
+        assertThat(file).doesNotExist();
+    }
+}

@@ -31,6 +31,7 @@ public sealed interface Instruction
                 Store,
                 Unpack,
                 Vote,
+                WarpBarrier,
                 Wgmma,
                 WgmmaWait {
 

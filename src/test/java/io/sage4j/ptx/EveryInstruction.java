@@ -50,6 +50,7 @@ final class EveryInstruction {
         Reg any = k.reg(RegType.PRED);
         k.emit(new Vote(any, value(k, RegType.PRED, out)));
         keep(k, out, any);
+        k.emit(new WarpBarrier());
         k.emit(new NamedBarrier(true, tid, 64));
         k.emit(new NamedBarrier(false, Imm.of(3), 64));
         if (sm >= Requirement.SM_90.sm()) {

@@ -18,6 +18,7 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import io.sage4j.ptx.Vote;
+import io.sage4j.ptx.WarpBarrier;
 import io.sage4j.ptx.Wgmma;
 import io.sage4j.ptx.WgmmaWait;
 import java.util.ArrayList;
@@ -283,6 +284,8 @@ final class WgmmaConsumer {
                 Imm.of(FLOAT),
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         Reg product = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
+        // The arrival speaks for the scales that the other lanes have read.
+        k.emit(new WarpBarrier());
         release(kernel.emptyK, stage(passes));
         Reg zero = k.compare(Relation.EQ, Type.F32, product, Imm.of(0f));
         scale = k.select(Type.F32, zero, Imm.of(LEAST_SCALE), product);

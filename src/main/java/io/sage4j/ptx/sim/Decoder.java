@@ -29,6 +29,7 @@ import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Store;
 import io.sage4j.ptx.Unpack;
 import io.sage4j.ptx.Vote;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -118,7 +119,7 @@ final class Decoder {
             return Warp::commit;
         } else if (i instanceof CopyWait w) {
             return (warp, mask) -> warp.await(mask, w.pending());
-        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote) {
+        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote || i instanceof WarpBarrier) {
             throw new SimulationException("the interpreter has no " + i.opcode());
         }
         return null;

@@ -119,7 +119,10 @@ final class Decoder {
             return Warp::commit;
         } else if (i instanceof CopyWait w) {
             return (warp, mask) -> warp.await(mask, w.pending());
-        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote || i instanceof WarpBarrier) {
+        } else if (i.requirement().sm() >= Requirement.SM_90.sm()
+                || i instanceof NamedBarrier
+                || i instanceof Vote
+                || i instanceof WarpBarrier) {
             throw new SimulationException("the interpreter has no " + i.opcode());
         }
         return null;

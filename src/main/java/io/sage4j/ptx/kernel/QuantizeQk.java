@@ -19,23 +19,28 @@ import java.util.List;
 
 /**
  * INT8 codes and scales of Q or K (docs/numerics.md, 2), with the mean subtracted first if there is one. A CTA takes
- * one set of rows ({@link ScaleGroups#tile()}) of a head. With several groups to a set each warp has whole groups; with
- * one group the warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, and
- * stay in registers between the maximum and the codes, so the input is read once.
+ * one set of rows ({@link ScaleGroups#tile()}) of a head. A warp has up to 16 rows of a group; where a group has more,
+ * several warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, and stay
+ * in registers between the maximum and the codes, so the input is read once.
  *
- * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads. Shared memory: 32 bytes, if the warps share a group.
- * Registers: at most 128, where a warp has 16 rows of 128 channels. Parameters: the seven of {@link StridedInput}; with
- * a mean {@code mean} (U64), FP32 [batch * heads][paddedDim]; {@code codes} (U64), [batch * heads][sets *
- * tile][paddedDim], zero in the padding; {@code scales} (U64), FP32 [batch * heads][sets * groups].
+ * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads; the sets cover whole tiles of the attention kernel.
+ * Shared memory: at most 32 bytes, if warps share a group. Registers: at most 128, where a warp has 16 rows of 128
+ * channels. Parameters: the seven of {@link StridedInput}; with a mean {@code mean} (U64), FP32 [batch *
+ * heads][paddedDim]; {@code codes} (U64), [batch * heads][sets * tile][paddedDim], zero in the padding, rows as the
+ * {@link QkTarget} has them; {@code scales} (U64), FP32 [batch * heads][sets * groups * copies].
  */
 public final class QuantizeQk {
     private static final int LANES = 32;
-    private static final int SHARED_ROWS = 16;
+    private static final int WARP_ROWS = 16;
     private static final int GROUP_WARPS = 4;
+    private static final int MAX_WARPS = 8;
+    private static final int CHUNK_SHIFT = 4;
     private static final int FLOAT = 4;
 
     private final KernelBuilder k;
+    private final QkTarget target;
     private final ScaleGroups groups;
+    private final int share;
     private final int paddedDim;
     private final int perLane;
     private final boolean aligned;
@@ -49,9 +54,11 @@ public final class QuantizeQk {
     private final List<Reg> means = new ArrayList<>();
     private final List<Reg> validChannels = new ArrayList<>();
 
-    private QuantizeQk(KernelBuilder k, DType type, ScaleGroups groups, int paddedDim, boolean mean, boolean aligned) {
+    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
         this.k = k;
-        this.groups = groups;
+        this.target = target;
+        groups = target.groups();
+        share = share(groups);
         this.paddedDim = paddedDim;
         this.perLane = paddedDim / LANES;
         this.aligned = aligned && Integer.bitCount(perLane) == 1;
@@ -77,75 +84,90 @@ public final class QuantizeQk {
 
     /** Threads of a CTA. */
     public static int threads(ScaleGroups groups) {
-        return LANES * (groups.groups() == 1 ? Math.max(1, groups.tile() / SHARED_ROWS) : GROUP_WARPS);
+        return LANES * share(groups) * Math.min(groups.groups(), GROUP_WARPS);
+    }
+
+    /** Warps that share a group. */
+    private static int share(ScaleGroups groups) {
+        return Math.max(1, groups.tile() / groups.groups() / WARP_ROWS);
+    }
+
+    private static boolean fits(ScaleGroups groups) {
+        int share = share(groups);
+        boolean whole = groups.groups() == 1 && groups.tile() % WARP_ROWS == 0;
+        boolean grouped = groups.groups() % GROUP_WARPS == 0 && groups.tile() % (groups.period() * share) == 0;
+        // Warps that share have one group each: their maxima meet in shared memory once.
+        boolean once = share == 1 || groups.groups() <= GROUP_WARPS && Integer.bitCount(share) == 1;
+        int rows = groups.tile() / groups.groups() / share;
+        return (whole || grouped) && once && rows <= WARP_ROWS && threads(groups) <= MAX_WARPS * LANES;
+    }
+
+    /** The kernel for {@link QkTarget#mma}. */
+    public static Kernel kernel(DType type, ScaleGroups groups, int paddedDim, boolean mean, boolean aligned) {
+        return kernel(type, QkTarget.mma(groups), paddedDim, mean, aligned);
     }
 
     /**
      * The kernel.
      *
      * @param type element type
-     * @param groups rows that share a scale: per thread, per warp or per block
-     * @param paddedDim channels of the codes, a multiple of 32 up to 128
+     * @param target layout of the output, and which rows share a scale: per thread, per warp or per block
+     * @param paddedDim channels of the codes, a multiple of 32 up to 128; 64 or 128 where rows are swizzled
      * @param mean whether a mean is subtracted
      * @param aligned whether the data pointer, all strides in bytes, and the channels allow loads of
      *     {@code paddedDim / 32} elements at once, without a tail
      */
-    public static Kernel kernel(DType type, ScaleGroups groups, int paddedDim, boolean mean, boolean aligned) {
-        boolean grouped = groups.groups() % GROUP_WARPS == 0 && groups.tile() % groups.period() == 0;
-        boolean whole = groups.groups() == 1 && groups.tile() <= 128 && groups.tile() % SHARED_ROWS == 0;
-        if (!grouped && !whole || paddedDim % LANES != 0 || paddedDim > 128) {
+    public static Kernel kernel(DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
+        ScaleGroups groups = target.groups();
+        boolean dim = target.swizzled() ? paddedDim == 64 || paddedDim == 128 : paddedDim % LANES == 0;
+        if (!fits(groups) || !dim || paddedDim > 128) {
             throw new IllegalArgumentException(
-                    "no native quantizer for " + groups + " with " + paddedDim + " channels");
+                    "no native quantizer for " + target + " with " + paddedDim + " channels");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups));
-        QuantizeQk q = new QuantizeQk(k, type, groups, paddedDim, mean, aligned);
-        if (whole) {
-            q.wholeSet();
-        } else {
-            for (int n = 0; n < groups.groups() / GROUP_WARPS; n++) {
-                q.group(n);
-            }
+        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, mean, aligned);
+        int perWarp = Math.max(1, groups.groups() / GROUP_WARPS);
+        for (int n = 0; n < perWarp; n++) {
+            q.group(perWarp, n);
         }
         return k.build();
     }
 
-    /** One group, shared by all warps; a warp has neighbouring rows. */
-    private void wholeSet() {
-        int warps = threads(groups) / LANES;
+    /** Group number {@code n} of the {@code perWarp} groups of the warp, or the warp's part of its one group. */
+    private void group(int perWarp, int n) {
+        int part = groups.tile() / share;
+        Reg group = k.mad(Type.U32, k.shr(warp, Integer.numberOfTrailingZeros(share)), Imm.of(perWarp), Imm.of(n));
+        Reg sharer = k.and(warp, share - 1);
+        Reg start = k.mad(Type.U32, sharer, Imm.of(part), k.mul(Type.U32, set, Imm.of(groups.tile())));
+        Reg first = k.mad(Type.U32, group, Imm.of(groups.width()), start);
         List<Reg> rows = new ArrayList<>();
-        Reg first = k.mad(Type.U32, set, Imm.of(groups.tile()), k.shl(warp, 4));
-        for (int n = 0; n < groups.tile() / warps; n++) {
-            rows.add(k.add(first, n));
-        }
-        List<List<Reg>> values = load(rows);
-        Reg amax = amax(values);
-        if (warps > 1) {
-            Reg shared = k.read(k.shared("amax", warps * FLOAT, FLOAT, false));
-            Reg leader = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
-            Reg mine = k.mad(Type.U32, warp, Imm.of(FLOAT), shared);
-            k.guarded(leader, () -> k.store(Space.SHARED, Type.F32, Address.of(mine), amax));
-            k.barrier();
-            for (int w = 0; w < warps; w++) {
-                Reg other = k.load(Space.SHARED, Type.F32, Address.of(shared).plus(w * FLOAT));
-                k.set(amax, Operation.MAX_NAN, Type.F32, amax, other);
-            }
-        }
-        write(rows, values, amax, k.read(Special.TID_X), k.move(Type.U32, set));
-    }
-
-    /** Group number {@code n} of the warp. */
-    private void group(int n) {
-        int perWarp = groups.groups() / GROUP_WARPS;
-        Reg group = k.mad(Type.U32, warp, Imm.of(perWarp), Imm.of(n));
-        Reg first = k.mad(Type.U32, group, Imm.of(groups.width()), k.mul(Type.U32, set, Imm.of(groups.tile())));
-        List<Reg> rows = new ArrayList<>();
-        for (int period = 0; period < groups.tile(); period += groups.period()) {
+        for (int period = 0; period < part; period += groups.period()) {
             for (int w = 0; w < groups.width(); w++) {
                 rows.add(k.add(first, period + w));
             }
         }
         List<List<Reg>> values = load(rows);
-        write(rows, values, amax(values), lane, k.mad(Type.U32, set, Imm.of(groups.groups()), group));
+        Reg amax = amax(values);
+        if (share > 1) {
+            combine(amax, group);
+        }
+        Reg leader = k.mad(Type.U32, sharer, Imm.of(LANES), lane);
+        write(rows, values, amax, leader, k.mad(Type.U32, set, Imm.of(groups.groups()), group));
+    }
+
+    /** Makes {@code amax} the largest of all warps that share the group. */
+    private void combine(Reg amax, Reg group) {
+        int warps = threads(groups) / LANES;
+        Reg shared = k.read(k.shared("amax", warps * FLOAT, FLOAT, false));
+        Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
+        Reg mine = k.mad(Type.U32, warp, Imm.of(FLOAT), shared);
+        k.guarded(first, () -> k.store(Space.SHARED, Type.F32, Address.of(mine), amax));
+        k.barrier();
+        Reg all = k.mad(Type.U32, group, Imm.of(share * FLOAT), shared);
+        for (int w = 0; w < share; w++) {
+            Reg other = k.load(Space.SHARED, Type.F32, Address.of(all).plus(w * FLOAT));
+            k.set(amax, Operation.MAX_NAN, Type.F32, amax, other);
+        }
     }
 
     /** The lane's channels of each row, widened, the mean subtracted, zero outside of the tensor. */
@@ -200,22 +222,32 @@ public final class QuantizeQk {
         return amax;
     }
 
-    /** Writes the scale, from the thread whose {@code leader} is 0, and the codes. */
+    /** Writes the copies of the scale, from the threads whose {@code leader} is below their number, and the codes. */
     private void write(List<Reg> rows, List<List<Reg>> values, Reg amax, Reg leader, Reg scaleIndex) {
         SymmetricScale of = SymmetricScale.of(k, amax, QkFormat.INT8.limit());
         Reg sets = k.read(Special.NCTAID_X);
         Reg perHead = k.mul(Type.U32, sets, Imm.of(groups.groups()));
         Reg at = k.add(Type.U32, k.mul(Type.U32, head, perHead), scaleIndex);
+        Reg copy = k.mad(Type.U32, at, Imm.of(target.copies()), leader);
         k.guarded(
-                k.compare(Relation.EQ, Type.U32, leader, Imm.of(0)),
-                () -> k.store(Space.GLOBAL, Type.F32, Address.of(k.index(scales, at, FLOAT)), of.scale()));
+                k.compare(Relation.LT, Type.U32, leader, Imm.of(target.copies())),
+                () -> k.store(Space.GLOBAL, Type.F32, Address.of(k.index(scales, copy, FLOAT)), of.scale()));
         Reg paddedRows = k.mul(Type.U32, sets, Imm.of(groups.tile()));
         Reg headStart = k.get(Operation.MUL_WIDE, Type.U32, head, paddedRows);
+        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
         for (int n = 0; n < rows.size(); n++) {
             Reg row = k.add(Type.U64, headStart, k.convert(Conversion.U64_FROM_U32, rows.get(n)));
             Reg offset = k.add(Type.U64, k.mul(Type.U64, row, Imm.of((long) paddedDim)), codes);
-            storeCodes(values.get(n), of.inverse(), Address.of(k.index(offset, lane, perLane)));
+            storeCodes(values.get(n), of.inverse(), Address.of(k.index(offset, column(rows.get(n), channel), 1)));
         }
+    }
+
+    /** Byte of a row where a channel is; tiles have whole periods of the exchange, so any row number will do. */
+    private Reg column(Reg row, Reg channel) {
+        if (!target.swizzled()) {
+            return channel;
+        }
+        return k.xor(channel, k.shl(new SwizzledTile(paddedDim, false).exchange(k, row), CHUNK_SHIFT));
     }
 
     /** Codes of neighbouring channels. No clamp is needed: {@code |x| * (127 / amax)} rounds to at most 127. */

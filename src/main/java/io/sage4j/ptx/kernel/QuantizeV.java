@@ -19,14 +19,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Codes of V, FP8 or FP16 (docs/numerics.md, 4), transposed tile by tile and with the keys permuted
- * ({@link OperandLayout}). A CTA takes 64 keys of a head. A lane reads one channel of four keys that end up side by
- * side; the tile is turned round in shared memory and leaves in 16-byte stores.
+ * Codes of V, FP8 or FP16 (docs/numerics.md, 4), transposed tile by tile, in the layout of a {@link VTarget}. A CTA
+ * takes 64 keys of a head. A lane reads one channel of four keys that end up side by side; the tile is turned round in
+ * shared memory and leaves in 16-byte stores.
  *
- * <p>Grid: (kvLen / 64 rounded up, batch * heads) CTAs of 128 threads. Shared memory: paddedDim rows of 68 bytes for
- * FP8, of 136 for FP16. Registers: at most 128. Parameters: the seven of {@link StridedInput}; with smooth V {@code
- * mean} (U64); for FP8 {@code inverse} (U64) as {@link ChannelScale} writes it; {@code codes} (U64), [batch *
- * heads][tiles][paddedDim][64], zero in the padding.
+ * <p>Grid: (keys / 64, batch * heads) CTAs of 128 threads, where keys is kvLen rounded up to whole tiles of the
+ * attention kernel. Shared memory: paddedDim rows of 68 bytes for FP8, of 136 for FP16. Registers: at most 128.
+ * Parameters: the seven of {@link StridedInput}; with smooth V {@code mean} (U64); for FP8 {@code inverse} (U64) as
+ * {@link ChannelScale} writes it; {@code codes} (U64), [batch * heads][tiles][paddedDim][keys of a row], zero in the
+ * padding.
  */
 public final class QuantizeV {
     /** Threads of a CTA. */
@@ -42,6 +43,7 @@ public final class QuantizeV {
 
     private final KernelBuilder k;
     private final int paddedDim;
+    private final VTarget target;
     private final boolean fp8;
     private final StridedInput input;
     private final Reg mean;
@@ -54,10 +56,11 @@ public final class QuantizeV {
     private final Reg shared;
     private final int pitch;
 
-    private QuantizeV(KernelBuilder k, DType type, int paddedDim, boolean fp8, boolean smooth) {
+    private QuantizeV(KernelBuilder k, DType type, int paddedDim, VTarget target, boolean smooth) {
         this.k = k;
         this.paddedDim = paddedDim;
-        this.fp8 = fp8;
+        this.target = target;
+        fp8 = target.format() == PvFormat.E4M3;
         input = new StridedInput(k, type);
         mean = smooth ? k.param("mean", Type.U64) : null;
         inverse = fp8 ? k.param("inverse", Type.U64) : null;
@@ -70,26 +73,43 @@ public final class QuantizeV {
         shared = k.read(k.shared("tile", paddedDim * pitch, CHUNK, false));
     }
 
-    /** The kernel. */
+    /** The kernel for {@link VTarget#mma}. */
     public static Kernel kernel(DType type, int paddedDim, PvFormat format, boolean smooth) {
-        if (format != PvFormat.E4M3 && format != PvFormat.FP16) {
-            throw new IllegalArgumentException("no native V quantizer for " + format);
+        return kernel(type, paddedDim, VTarget.mma(format), smooth);
+    }
+
+    /**
+     * The kernel.
+     *
+     * @param type element type
+     * @param paddedDim channels of the codes, a multiple of 32; 64 or 128 where rows are swizzled
+     * @param target layout and format of the output
+     * @param smooth whether a mean is subtracted
+     */
+    public static Kernel kernel(DType type, int paddedDim, VTarget target, boolean smooth) {
+        if (target.swizzled() && paddedDim != 64 && paddedDim != 128) {
+            throw new IllegalArgumentException("no " + target + " with " + paddedDim + " channels, only 64 or 128");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(MIN_BLOCKS);
-        QuantizeV v = new QuantizeV(k, type, paddedDim, format == PvFormat.E4M3, smooth);
+        QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth);
         v.turn();
         k.barrier();
         v.write();
         return k.build();
     }
 
-    /** Position of a quad inside its 16 is {@code 4 * warp}; its keys are these, plus {@code 2 * warp}. */
-    private static int keyOfQuad(int n) {
-        return OperandLayout.keyAt(n);
+    /** Key at a position of the first quad of 16; those of the quad of a warp are {@link #quadKeys} times it further. */
+    private int keyOfQuad(int n) {
+        return target.permuted() ? OperandLayout.keyAt(n) : n;
+    }
+
+    private int quadKeys() {
+        return target.permuted() ? 2 : QUAD;
     }
 
     private void turn() {
-        Reg first = k.mad(Type.U32, k.read(Special.CTAID_X), Imm.of(KEYS), k.shl(warp, 1));
+        Reg quad = k.mul(Type.U32, warp, Imm.of(quadKeys()));
+        Reg first = k.mad(Type.U32, k.read(Special.CTAID_X), Imm.of(KEYS), quad);
         Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), lane);
         Reg stride = input.tokenBytes();
         List<Reg> addresses = new ArrayList<>();
@@ -157,22 +177,32 @@ public final class QuantizeV {
     }
 
     private void write() {
-        int rowBytes = fp8 ? KEYS : 2 * KEYS;
-        int tileBytes = paddedDim * rowBytes;
-        int chunksPerRow = rowBytes / CHUNK;
-        Reg tile = k.add(Type.U32, k.mul(Type.U32, head, k.read(Special.NCTAID_X)), k.read(Special.CTAID_X));
-        Reg out = k.index(k.index(codes, tile, tileBytes), tid, CHUNK);
+        int bytes = fp8 ? KEYS : 2 * KEYS;
+        int parts = target.keys() / KEYS;
+        int rowBytes = bytes * parts;
+        int chunksPerRow = bytes / CHUNK;
+        Reg cta = k.add(Type.U32, k.mul(Type.U32, head, k.read(Special.NCTAID_X)), k.read(Special.CTAID_X));
         Reg row = k.shr(tid, Integer.numberOfTrailingZeros(chunksPerRow));
         Reg chunk = k.and(tid, chunksPerRow - 1);
         Reg from = k.mad(Type.U32, row, Imm.of(pitch), k.mad(Type.U32, chunk, Imm.of(CHUNK), shared));
-        for (int done = 0; done < tileBytes; done += THREADS * CHUNK) {
-            Address at = Address.of(from).plus(done / rowBytes * pitch);
+        // A head has whole tiles, so a CTA's number over all heads tells its tile and its part of the tile's rows.
+        Reg tile = k.shr(cta, Integer.numberOfTrailingZeros(parts));
+        Reg place = k.mad(Type.U32, k.and(cta, parts - 1), Imm.of(chunksPerRow), chunk);
+        if (target.swizzled()) {
+            place = k.xor(place, new SwizzledTile(rowBytes, false).exchange(k, row));
+        }
+        Reg inTile = k.mad(Type.U32, row, Imm.of(rowBytes), k.mul(Type.U32, place, Imm.of(CHUNK)));
+        Reg out = k.index(k.index(codes, tile, paddedDim * rowBytes), inTile, 1);
+        // Rows of a thread are a multiple of 8 apart: their chunks are exchanged alike.
+        int step = THREADS / chunksPerRow;
+        for (int done = 0; done < paddedDim; done += step) {
+            Address at = Address.of(from).plus(done * pitch);
             List<Reg> words = new ArrayList<>();
             int wide = fp8 ? 1 : 2;
             for (int n = 0; n < CHUNK; n += wide * FLOAT) {
                 words.addAll(k.loadVector(Space.SHARED, Type.U32, wide, at.plus(n), false));
             }
-            k.store(Space.GLOBAL, Type.U32, Address.of(out).plus(done), words.toArray(Reg[]::new));
+            k.store(Space.GLOBAL, Type.U32, Address.of(out).plus(done * rowBytes), words.toArray(Reg[]::new));
         }
     }
 }

@@ -39,6 +39,41 @@ class QuantizersCodeTest {
         check(arch, QuantizeV.kernel(DType.BFLOAT16, 128, format, true), 128);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "PER_THREAD, FLOAT16, 64", "PER_THREAD, BFLOAT16, 128",
+        "PER_WARP, BFLOAT16, 64", "PER_WARP, FLOAT16, 128",
+        "PER_BLOCK, FLOAT16, 64", "PER_BLOCK, BFLOAT16, 128"
+    })
+    void quantizeQkForWgmma(Granularity granularity, DType type, int dim) {
+        for (boolean aligned : new boolean[] {false, true}) {
+            QkTarget q = QkTarget.wgmmaQ(granularity);
+            check(Arch.SM_90A, QuantizeQk.kernel(type, q, dim, false, aligned), 128);
+            QkTarget k = QkTarget.wgmmaK(granularity);
+            check(Arch.SM_90A, QuantizeQk.kernel(type, k, dim, true, aligned), 128);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"E4M3, 64, FLOAT16", "E4M3, 128, BFLOAT16", "FP16, 64, BFLOAT16", "FP16, 128, FLOAT16"})
+    void quantizeVForWgmma(PvFormat format, int dim, DType type) {
+        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), false), 128);
+        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), true), 128);
+    }
+
+    @Test
+    void layoutsThatWgmmaDoesNotReadAreRefused() {
+        assertThatThrownBy(() -> QkTarget.wgmmaQ(Granularity.PER_TOKEN)).hasMessageContaining("not PER_TOKEN");
+        assertThatThrownBy(() -> QkTarget.wgmmaK(Granularity.PER_TENSOR)).hasMessageContaining("not PER_TENSOR");
+        QkTarget k = QkTarget.wgmmaK(Granularity.PER_THREAD);
+        assertThatThrownBy(() -> QuantizeQk.kernel(DType.FLOAT16, k, 96, true, true))
+                .hasMessageContaining("96 channels");
+        VTarget v = VTarget.wgmma(PvFormat.FP16);
+        assertThatThrownBy(() -> QuantizeV.kernel(DType.FLOAT16, 32, v, true)).hasMessageContaining("only 64 or 128");
+        assertThatThrownBy(() -> VTarget.wgmma(PvFormat.E5M2)).hasMessageContaining("E5M2");
+        assertThatThrownBy(() -> new VTarget(PvFormat.E4M3, 64, true, true)).hasMessageContaining("128 bytes");
+    }
+
     @Test
     void reductions() {
         check(Arch.SM_86, LseCorrection.kernel(DType.BFLOAT16, 128), 40);

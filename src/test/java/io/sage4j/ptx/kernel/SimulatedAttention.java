@@ -9,6 +9,8 @@ import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.plan.AttentionProblem;
 import io.sage4j.ptx.sim.GlobalMemory;
@@ -21,7 +23,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** The native kernels run one after the other in the interpreter, as a plan would launch them. */
+/**
+ * The native kernels run one after the other in the interpreter, as a plan would launch them: for the tiles of wgmma the
+ * quantizers with {@link WgmmaLayout}, for all others the quantizers with {@link OperandLayout}, and attention.
+ */
 final class SimulatedAttention implements AutoCloseable {
     /** Value of output elements that no kernel writes. */
     static final short POISON = (short) 0x7BAD;
@@ -30,6 +35,7 @@ final class SimulatedAttention implements AutoCloseable {
     record Memory(DType type, boolean headsInside, int padding) {}
 
     private static final int CHANNELS = 32;
+    private static final int V_KEYS = 64;
 
     private final Arena arena = Arena.ofConfined();
     private final GlobalMemory global = new GlobalMemory();
@@ -39,6 +45,7 @@ final class SimulatedAttention implements AutoCloseable {
     private final Scheme scheme;
     private final Memory memory;
     private final OperandLayout layout;
+    private final boolean hopper;
     private final int dim;
     private final int heads;
     private final int kvHeads;
@@ -61,7 +68,8 @@ final class SimulatedAttention implements AutoCloseable {
         this.memory = memory;
         shape = in.shape();
         layout = new OperandLayout(shape, scheme.tiles());
-        dim = layout.paddedDim();
+        hopper = scheme.tiles().equals(TileShape.WGMMA);
+        dim = hopper ? new WgmmaLayout(shape).paddedDim() : layout.paddedDim();
         heads = shape.batch() * shape.qHeads();
         kvHeads = shape.batch() * shape.kvHeads();
     }
@@ -142,13 +150,15 @@ final class SimulatedAttention implements AutoCloseable {
             kMean = mean(k);
         }
         ScaleGroups qGroups = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
-        qCodes = codes(layout.qSize());
-        qScales = floats((long) heads * qGroups.count(layout.qRows()));
-        rows(q, shape.qHeads(), shape.qoLen(), qGroups, layout.qRows(), null, qCodes, qScales);
+        QkTarget qTarget = hopper ? QkTarget.wgmmaQ(scheme.granularity()) : QkTarget.mma(qGroups);
+        qCodes = codes((long) heads * layout.qRows() * dim);
+        qScales = floats((long) heads * qGroups.count(layout.qRows()) * qTarget.copies());
+        rows(q, shape.qHeads(), shape.qoLen(), qTarget, layout.qRows(), null, qCodes, qScales);
         ScaleGroups kGroups = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
-        kCodes = codes(layout.kSize());
-        kScales = floats((long) kvHeads * kGroups.count(layout.kRows()));
-        rows(k, shape.kvHeads(), shape.kvLen(), kGroups, layout.kRows(), kMean, kCodes, kScales);
+        QkTarget kTarget = hopper ? QkTarget.wgmmaK(scheme.granularity()) : QkTarget.mma(kGroups);
+        kCodes = codes((long) kvHeads * layout.kRows() * dim);
+        kScales = floats((long) kvHeads * kGroups.count(layout.kRows()) * kTarget.copies());
+        rows(k, shape.kvHeads(), shape.kvLen(), kTarget, layout.kRows(), kMean, kCodes, kScales);
         values(v);
         return this;
     }
@@ -168,7 +178,7 @@ final class SimulatedAttention implements AutoCloseable {
             MemorySegment data,
             int headCount,
             int tokens,
-            ScaleGroups groups,
+            QkTarget target,
             int paddedRows,
             MemorySegment mean,
             MemorySegment to,
@@ -178,8 +188,8 @@ final class SimulatedAttention implements AutoCloseable {
             arguments.add(global.map(mean));
         }
         simulator.run(
-                QuantizeQk.kernel(memory.type(), groups, dim, mean != null, aligned()),
-                paddedRows / groups.tile(),
+                QuantizeQk.kernel(memory.type(), target, dim, mean != null, aligned()),
+                paddedRows / target.groups().tile(),
                 shape.batch() * headCount,
                 1,
                 with(arguments, global.map(to), global.map(scales)));
@@ -202,7 +212,8 @@ final class SimulatedAttention implements AutoCloseable {
                     1,
                     with(arguments, global.map(vScales), global.map(inverse)));
         }
-        vCodes = codes(layout.kSize() * (fp8 ? 1 : 2));
+        vCodes = codes((long) kvHeads * layout.kRows() * dim * (fp8 ? 1 : 2));
+        VTarget target = hopper ? VTarget.wgmma(scheme.pv()) : VTarget.mma(scheme.pv());
         List<Object> arguments = input(v, shape.kvHeads(), shape.kvLen());
         if (vMean != null) {
             arguments.add(global.map(vMean));
@@ -211,8 +222,8 @@ final class SimulatedAttention implements AutoCloseable {
             arguments.add(global.map(inverse));
         }
         simulator.run(
-                QuantizeV.kernel(memory.type(), dim, scheme.pv(), vMean != null),
-                layout.kTiles(),
+                QuantizeV.kernel(memory.type(), dim, target, vMean != null),
+                layout.kRows() / V_KEYS,
                 kvHeads,
                 1,
                 with(arguments, global.map(vCodes)));

@@ -15,10 +15,12 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code sage4j ptx}. */
 @Command(name = "ptx", description = "Print the PTX of a native kernel.")
@@ -65,9 +67,9 @@ final class PtxCommand implements Callable<Integer> {
     @Option(
             names = "--dtype",
             paramLabel = "TYPE",
-            converter = Words.ToDType.class,
-            defaultValue = "float16",
-            description = "float16 or bfloat16: input of a quantizer, output of attention. Default: ${DEFAULT-VALUE}.")
+            converter = ToHalf.class,
+            defaultValue = "fp16",
+            description = "fp16 or bf16: input of a quantizer, output of attention. Default: ${DEFAULT-VALUE}.")
     private DType type;
 
     @Option(names = "--narrow", description = "For strides or channels that allow no wide loads and stores.")
@@ -82,6 +84,18 @@ final class PtxCommand implements Callable<Integer> {
             converter = Words.ToFile.class,
             description = "Write to a file.")
     private Path file;
+
+    /** {@code fp16} or {@code bf16}, or as the files name them. */
+    static final class ToHalf implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String word) {
+            return switch (word) {
+                case "fp16", "float16" -> DType.FLOAT16;
+                case "bf16", "bfloat16" -> DType.BFLOAT16;
+                default -> throw new TypeConversionException("'" + word + "', expected fp16 or bf16");
+            };
+        }
+    }
 
     @Override
     public Integer call() {

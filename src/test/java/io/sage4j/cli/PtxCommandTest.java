@@ -50,6 +50,20 @@ class PtxCommandTest {
         assertThat(run(HOPPER + " --dtype bfloat16").succeeds().out()).contains("cvt.rn.bf16x2.f32");
     }
 
+    @ParameterizedTest
+    @CsvSource({"fp16, float16", "bf16, bfloat16"})
+    void aTypeHasTwoNames(String name, String longName) {
+        assertThat(run(HOPPER + " --dtype " + name).succeeds().out())
+                .isEqualTo(run(HOPPER + " --dtype " + longName).out());
+    }
+
+    @Test
+    void theListSaysWhereAKernelRuns() {
+        assertThat(run("ptx --list").succeeds().out().lines())
+                .hasSize(NativeKernel.values().length)
+                .allMatch(line -> line.contains("sm_"));
+    }
+
     @Test
     void aFileGetsWhatWouldBePrinted() throws IOException {
         Path file = folder.resolve("a.ptx");
@@ -66,8 +80,15 @@ class PtxCommandTest {
         "ptx --kernel wgmma-attention --variant int8-fp8-sm90 --arch sm_89, sm_90",
         "ptx --kernel mma-attention --variant int8-fp8 --arch sm_80, needs sm_89",
         "ptx --kernel mma-attention --variant int4-fp8, without smooth Q",
+        "ptx --kernel quantize-q --variant int4-fp8, 'to INT8, not to INT4'",
+        "ptx --kernel quantize-k --variant naive, 'to INT8, not to FP32'",
+        "ptx --kernel quantize-q --smooth-q, without smooth Q",
+        "ptx --kernel quantize-k --granularity per-token, one scale a thread",
+        "ptx --kernel quantize-q --variant int8-fp8-sm90, it writes for tiles",
+        "ptx --kernel quantize-v --variant int8-fp8-sm90, it writes for tiles",
+        "ptx --kernel v-scale --variant int8-fp16, 'for E4M3, not for FP16'",
         "ptx --kernel k-mean --head-dim 129, 1..128",
-        "ptx --kernel k-mean --dtype float32, float16 or bfloat16",
+        "ptx --kernel k-mean --dtype float32, expected fp16 or bf16",
     })
     void badInputIsOneLineThatSaysWhatWasExpected(String command, String why) {
         run(command).refuses(why);

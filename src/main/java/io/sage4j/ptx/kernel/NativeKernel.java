@@ -2,7 +2,10 @@ package io.sage4j.ptx.kernel;
 
 import io.sage4j.DType;
 import io.sage4j.SageException;
+import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
@@ -31,44 +34,50 @@ public enum NativeKernel {
         }
     },
     /** Mean of K over the tokens. */
-    K_MEAN("mean of K over the tokens") {
+    K_MEAN("mean of K over the tokens; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
             return KMean.kernel(o.type, o.paddedDim());
         }
     },
     /** Q to INT8. */
-    QUANTIZE_Q("Q to INT8, for mma-attention") {
+    QUANTIZE_Q("Q to INT8, for mma-attention; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
+            requireInt8(o.scheme);
             ScaleGroups groups = ScaleGroups.ofQ(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
             return QuantizeQk.kernel(o.type, groups, o.paddedDim(), false, o.pairedStores);
         }
     },
     /** K to INT8. */
-    QUANTIZE_K("K to INT8, for mma-attention") {
+    QUANTIZE_K("K to INT8, for mma-attention; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
+            requireInt8(o.scheme);
             ScaleGroups groups = ScaleGroups.ofK(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
             return QuantizeQk.kernel(o.type, groups, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
         }
     },
     /** Scales of V. */
-    V_SCALE("scale of each channel of V, for FP8 PV") {
+    V_SCALE("scale of each channel of V, for FP8 PV; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
+            if (o.scheme.pv() != PvFormat.E4M3) {
+                throw new IllegalArgumentException("it scales V for E4M3, not for " + o.scheme.pv());
+            }
             return ChannelScale.kernel(o.type, o.paddedDim(), o.scheme.smoothV(), o.scheme.vRange());
         }
     },
     /** V to FP8 or FP16. */
-    QUANTIZE_V("V transposed, to FP8 or FP16, for mma-attention") {
+    QUANTIZE_V("V transposed, for mma-attention; to FP16 from sm_80 on, to FP8 from sm_89 on") {
         @Override
         Kernel generate(Options o) {
+            requireMmaTiles(o.scheme);
             return QuantizeV.kernel(o.type, o.paddedDim(), o.scheme.pv(), o.scheme.smoothV());
         }
     },
     /** What smooth K takes from the log-sum-exp. */
-    LSE_CORRECTION("what smooth K takes from the log-sum-exp") {
+    LSE_CORRECTION("what smooth K takes from the log-sum-exp; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
             return LseCorrection.kernel(o.type, o.paddedDim());
@@ -110,6 +119,26 @@ public enum NativeKernel {
     }
 
     abstract Kernel generate(Options options);
+
+    /** The quantizers of Q and K know INT8 only: any other scheme would get codes that are not its own. */
+    private static void requireInt8(Scheme scheme) {
+        if (scheme.qk() != QkFormat.INT8) {
+            throw new IllegalArgumentException("it quantizes to INT8, not to " + scheme.qk());
+        }
+        if (scheme.smoothQ()) {
+            throw new IllegalArgumentException("it quantizes without smooth Q");
+        }
+        if (scheme.granularity() == Granularity.PER_TOKEN || scheme.granularity() == Granularity.PER_TENSOR) {
+            throw new IllegalArgumentException("it has one scale a thread, warp or block, not " + scheme.granularity());
+        }
+        requireMmaTiles(scheme);
+    }
+
+    private static void requireMmaTiles(Scheme scheme) {
+        if (!scheme.tiles().equals(TileShape.MMA_SYNC)) {
+            throw new IllegalArgumentException("it writes for tiles " + TileShape.MMA_SYNC + ", not " + scheme.tiles());
+        }
+    }
 
     /**
      * The kernel.

@@ -20,9 +20,8 @@ public enum NativeKernel {
     WGMMA_ATTENTION("attention with wgmma; sm_90a") {
         @Override
         Kernel generate(Options o) {
-            int dim = o.headDim <= 64 ? 64 : 128;
             return WgmmaAttention.kernel(
-                    new WgmmaAttentionSpec(o.scheme, dim, o.causal, o.lse, o.type, o.pairedStores));
+                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.pairedStores));
         }
     },
     /** Quantized attention on any GPU. */
@@ -41,21 +40,27 @@ public enum NativeKernel {
         }
     },
     /** Q to INT8. */
-    QUANTIZE_Q("Q to INT8, for mma-attention; from sm_80 on") {
+    QUANTIZE_Q("Q to INT8, for the attention kernel of the variant's tiles; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
             requireInt8(o.scheme);
-            ScaleGroups groups = ScaleGroups.ofQ(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
-            return QuantizeQk.kernel(o.type, groups, o.paddedDim(), false, o.pairedStores);
+            Granularity granularity = o.scheme.granularity();
+            QkTarget target = o.isWgmma()
+                    ? QkTarget.wgmmaQ(granularity)
+                    : QkTarget.mma(ScaleGroups.ofQ(granularity, TileShape.MMA_SYNC, 0));
+            return QuantizeQk.kernel(o.type, target, o.paddedDim(), false, o.pairedStores);
         }
     },
     /** K to INT8. */
-    QUANTIZE_K("K to INT8, for mma-attention; from sm_80 on") {
+    QUANTIZE_K("K to INT8, for the attention kernel of the variant's tiles; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
             requireInt8(o.scheme);
-            ScaleGroups groups = ScaleGroups.ofK(o.scheme.granularity(), TileShape.MMA_SYNC, 0);
-            return QuantizeQk.kernel(o.type, groups, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
+            Granularity granularity = o.scheme.granularity();
+            QkTarget target = o.isWgmma()
+                    ? QkTarget.wgmmaK(granularity)
+                    : QkTarget.mma(ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0));
+            return QuantizeQk.kernel(o.type, target, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
         }
     },
     /** Scales of V. */
@@ -69,11 +74,13 @@ public enum NativeKernel {
         }
     },
     /** V to FP8 or FP16. */
-    QUANTIZE_V("V transposed, for mma-attention; to FP16 from sm_80 on, to FP8 from sm_89 on") {
+    QUANTIZE_V(
+            "V transposed, for the attention kernel of the variant's tiles; to FP16 from sm_80 on, to FP8 from sm_89 on") {
         @Override
         Kernel generate(Options o) {
-            requireMmaTiles(o.scheme);
-            return QuantizeV.kernel(o.type, o.paddedDim(), o.scheme.pv(), o.scheme.smoothV());
+            requireKnownTiles(o.scheme);
+            VTarget target = o.isWgmma() ? VTarget.wgmma(o.scheme.pv()) : VTarget.mma(o.scheme.pv());
+            return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV());
         }
     },
     /** What smooth K takes from the log-sum-exp. */
@@ -113,7 +120,14 @@ public enum NativeKernel {
             }
         }
 
+        private boolean isWgmma() {
+            return scheme.tiles().equals(TileShape.WGMMA);
+        }
+
         private int paddedDim() {
+            if (isWgmma()) {
+                return headDim <= MAX_DIM / 2 ? MAX_DIM / 2 : MAX_DIM;
+            }
             return Math.ceilDiv(headDim, OperandLayout.DIM_UNIT) * OperandLayout.DIM_UNIT;
         }
     }
@@ -131,12 +145,13 @@ public enum NativeKernel {
         if (scheme.granularity() == Granularity.PER_TOKEN || scheme.granularity() == Granularity.PER_TENSOR) {
             throw new IllegalArgumentException("it has one scale a thread, warp or block, not " + scheme.granularity());
         }
-        requireMmaTiles(scheme);
+        requireKnownTiles(scheme);
     }
 
-    private static void requireMmaTiles(Scheme scheme) {
-        if (!scheme.tiles().equals(TileShape.MMA_SYNC)) {
-            throw new IllegalArgumentException("it writes for tiles " + TileShape.MMA_SYNC + ", not " + scheme.tiles());
+    private static void requireKnownTiles(Scheme scheme) {
+        if (!scheme.tiles().equals(TileShape.MMA_SYNC) && !scheme.tiles().equals(TileShape.WGMMA)) {
+            throw new IllegalArgumentException(
+                    "it writes for tiles " + TileShape.MMA_SYNC + " or " + TileShape.WGMMA + ", not " + scheme.tiles());
         }
     }
 

@@ -4,9 +4,9 @@
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
 PTX_DIR holds wgmma_{f32|f16}_d{64|128}_c{0|1}_l{0|1}.ptx (sum of a tile, channels, causal, with lse), with _u behind for outputs that
-cannot be stored in pairs; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
+cannot be stored in pairs, and the quantizers prep_{kernel}_d{64|128}.ptx; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
-Needs PyTorch and CuPy. Times are medians of event-timed launches of the kernel alone, quantization excluded.
+Needs PyTorch and CuPy. Times are medians of event-timed launches.
 """
 import json
 import math
@@ -106,6 +106,116 @@ class Kernel:
         stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
         with stream:
             self.f((min(sms, work),), ((self.consumers + 1) * 128,), tuple(args), shared_mem=self.shared)
+
+
+class Preprocess:
+    """The native quantizers, one after the other on the current stream: K mean, K, Q, V scale, V."""
+
+    def __init__(self, folder, dim):
+        load = lambda kernel, entry: cupy.RawModule(
+            path=os.path.join(folder, f"prep_{kernel}_d{dim}.ptx")).get_function(entry)
+        self.dim = dim
+        self.mean = load("k-mean", "sage_token_mean")
+        self.q = load("quantize-q", "sage_quantize_qk")
+        self.k = load("quantize-k", "sage_quantize_qk")
+        self.scale = load("v-scale", "sage_channel_scale")
+        self.v = load("quantize-v", "sage_quantize_v")
+
+    def buffers(self, q, k):
+        bh, bk = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
+        n_q, n_k, d = -(-q.shape[2] // 64), -(-k.shape[2] // 128), self.dim
+        byte = lambda *shape: torch.full(shape, 0x7B, device=DEV, dtype=torch.uint8)
+        real = lambda *shape: torch.full(shape, float("nan"), device=DEV)
+        return dict(dim=d, q=byte(bh, n_q, 64, d), k=byte(bk, n_k, 128, d), v=byte(bk, n_k, d, 128), qs=real(bh, n_q, 32),
+                    ks=real(bk, n_k, 4), vs=real(bk, d), inverse=real(bk, d), mean=real(bk, d))
+
+    def steps(self, q, k, v, ops):
+        d = self.dim
+        p = lambda t: np.uint64(t.data_ptr())
+        u, w = np.uint32, np.uint64
+        view = lambda t: [p(t), u(t.shape[1]), w(t.stride(0)), w(t.stride(1)), w(t.stride(2)), u(t.shape[2]), u(t.shape[3])]
+        bh, bk = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
+        n_q, n_k = ops["q"].shape[1], ops["k"].shape[1]
+        stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
+        def go(f, grid, threads, args):
+            def run():
+                with stream:
+                    f(grid, (threads,), tuple(args))
+            return run
+        return {
+            "k-mean": go(self.mean, (bk, d // 32), 256, view(k) + [p(ops["mean"])]),
+            "quantize-k": go(self.k, (n_k, bk), 256, view(k) + [p(ops["mean"]), p(ops["k"]), p(ops["ks"])]),
+            "quantize-q": go(self.q, (n_q * 4, bh), 128, view(q) + [p(ops["q"]), p(ops["qs"])]),
+            "v-scale": go(self.scale, (bk, d // 32), 256, view(v) + [p(ops["vs"]), p(ops["inverse"])]),
+            "quantize-v": go(self.v, (2 * n_k, bk), 128, view(v) + [p(ops["inverse"]), p(ops["v"])]),
+        }
+
+
+def check_preprocess(folder, seed):
+    """Operands of the native quantizers beside those made here; codes may differ where a sum rounds otherwise."""
+    rows, ok = [], True
+    for b, h, hk, nq, nk, d, nhd in [(2, 4, 2, 200, 333, 128, False), (1, 3, 3, 64, 128, 64, True), (2, 2, 2, 1000, 777, 128, True)]:
+        torch.manual_seed(seed)
+        make = lambda heads, n: (torch.randn(b, n, heads, d, device=DEV).transpose(1, 2) if nhd
+                                 else torch.randn(b, heads, n, d, device=DEV)).half()
+        q, k, v = make(h, nq), make(hk, nk) + 0.5, make(hk, nk)
+        ours, want = Preprocess(folder, d), quantize(q, k, v, 448.0)
+        ops = ours.buffers(q, k)
+        for step in ours.steps(q, k, v, ops).values():
+            step()
+        torch.cuda.synchronize()
+        far = {}
+        for name in ("q", "k", "v"):
+            a, e = ops[name].reshape(-1), want[name].view(torch.uint8).reshape(-1)
+            far[name] = float((a != e).float().mean())
+        for name in ("qs", "ks", "vs"):
+            far[name] = float(((ops[name].reshape(-1) - want[name].reshape(-1)).abs() / want[name].abs().max()).max())
+        good = all(x < 1e-3 for x in far.values())
+        ok &= good
+        rows.append(dict(case=(b, h, hk, nq, nk, d, nhd), differ=far, ok=good))
+        print(f"{'ok ' if good else 'BAD'} quantizers {(b, h, hk, nq, nk, d, nhd)} {far}", flush=True)
+    return rows, ok
+
+
+def time_pipeline(folder, lengths, seed):
+    rows = []
+    b, h = 4, 32
+    big = torch.randn(1 << 28, device=DEV, dtype=torch.half)
+    target = torch.empty_like(big)
+    copy = 2 * 2 * big.numel() / median(lambda: target.copy_(big)) * 1e-6
+    print(f"copy {copy:.0f} GB/s, bytes read and written", flush=True)
+    del big, target
+    for d, causal, ns in lengths:
+        for n in ns:
+            torch.manual_seed(seed)
+            q, k, v = (torch.randn(b, h, n, d, device=DEV, dtype=torch.half) for _ in range(3))
+            prep, kernel = Preprocess(folder, d), Kernel(folder, "f32", d, causal, False)
+            ops, out = prep.buffers(q, k), torch.full_like(q, float("nan"))
+            steps = prep.steps(q, k, v, ops)
+            attend = lambda: kernel.launch(ops, out, None, h, n, n, 0, d**-0.5)
+            def whole():
+                for step in steps.values():
+                    step()
+                attend()
+            whole()
+            times = {name: median(step) for name, step in steps.items()}
+            all_ms = median(whole)
+            with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+                cudnn = median(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+                ref = F.scaled_dot_product_attention(q[:1, :2], k[:1, :2], v[:1, :2], is_causal=causal)
+            cosine, l1, bias = errors(out[:1, :2], ref)
+            size = b * h * n * d
+            # Each input once, K and V twice (mean and scale come first), codes once.
+            must = 2 * size * 5 + 3 * size
+            rate = must / sum(times.values()) * 1e-6
+            rows.append(dict(head_dim=d, causal=causal, n=n, ms=all_ms, cudnn_ms=cudnn, ratio=cudnn / all_ms, steps=times,
+                             preprocess_gbs=rate, copy_gbs=copy, cosine=cosine, l1=l1))
+            print(f"end to end D{d} {'causal' if causal else 'full'} N{n} {all_ms:.3f} ms cuDNN {cudnn:.3f} ratio {cudnn / all_ms:.3f}"
+                  f" L1 {l1:.4f} preprocess {rate:.0f} GB/s of {copy:.0f}: "
+                  + ", ".join(f"{name} {t * 1000:.0f} us" for name, t in times.items()), flush=True)
+            del q, k, v, ops, out
+            torch.cuda.empty_cache()
+    return rows
 
 
 def reference(q, k, v, diagonal, sm_scale):
@@ -236,17 +346,21 @@ def main():
     seed = int.from_bytes(os.urandom(3), "big")
     print("seed", seed, flush=True)
     rows, ok = check(folder, seed)
-    timings = []
+    quantizers, good = check_preprocess(folder, seed)
+    ok &= good
+    timings, pipeline = [], []
     if ok and not quick:
         ns = [1024, 2048, 4096, 8192, 32768]
         timings = time_all(folder, [(128, False, "f32", ns), (128, True, "f32", [1024, 4096, 8192, 32768]),
                                     (64, False, "f32", [1024, 4096, 32768]), (64, True, "f32", [4096]),
                                     (128, False, "f16", [4096, 8192])], seed)
+        pipeline = time_pipeline(folder, [(128, False, [1024, 2048, 4096, 8192, 32768]), (128, True, [4096, 32768]),
+                                          (64, False, [4096, 32768])], seed)
     smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
                          text=True).stdout.strip()
-    record = dict(what="native Hopper attention kernel alone, quantization excluded; B=4, H=32, FP16 N(0,1) inputs",
+    record = dict(what="native Hopper kernels; timings: attention alone; pipeline: from FP16 on; B=4, H=32, FP16 N(0,1) inputs",
                   machine=smi, torch=torch.__version__, command=" ".join(["scripts/wgmma-check.py"] + sys.argv[1:]), seed=seed,
-                  checks=rows, timings=timings)
+                  checks=rows, quantizers=quantizers, timings=timings, pipeline=pipeline)
     with open(target + ".part", "w") as f:
         json.dump(record, f, indent=1)
     os.replace(target + ".part", target)

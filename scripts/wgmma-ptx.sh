@@ -20,3 +20,8 @@ for sums in f32:int8-fp8-sm90 f16:int8-fp8-sm90-f16acc; do
         done
     done
 done
+for kernel in k-mean quantize-q quantize-k v-scale quantize-v; do
+    for dim in 64 128; do
+        ./sage4j ptx --kernel "$kernel" --variant int8-fp8-sm90 --head-dim "$dim" -o "$out/prep_${kernel}_d$dim.ptx"
+    done
+done

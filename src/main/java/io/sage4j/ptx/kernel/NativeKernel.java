@@ -80,7 +80,7 @@ public enum NativeKernel {
         Kernel generate(Options o) {
             requireKnownTiles(o.scheme);
             VTarget target = o.isWgmma() ? VTarget.wgmma(o.scheme.pv()) : VTarget.mma(o.scheme.pv());
-            return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV());
+            return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV(), o.pairedStores);
         }
     },
     /** What smooth K takes from the log-sum-exp. */

@@ -20,8 +20,8 @@ import java.util.List;
 
 /**
  * Codes of V, FP8 or FP16 (docs/numerics.md, 4), transposed tile by tile, in the layout of a {@link VTarget}. A CTA
- * takes 64 keys of a head. A lane reads one channel of four keys that end up side by side; the tile is turned round in
- * shared memory and leaves in 16-byte stores.
+ * takes 64 keys of a head. A lane reads one channel, or two neighbouring ones, of four keys that end up side by side; the
+ * tile is turned round in shared memory and leaves in 16-byte stores.
  *
  * <p>Grid: (keys / 64, batch * heads) CTAs of 128 threads, where keys is kvLen rounded up to whole tiles of the
  * attention kernel. Shared memory: paddedDim rows of 68 bytes for FP8, of 136 for FP16. Registers: at most 128.
@@ -55,9 +55,12 @@ public final class QuantizeV {
     private final Reg head;
     private final Reg shared;
     private final int pitch;
+    /** Neighbouring channels of a lane. */
+    private final int perLane;
 
-    private QuantizeV(KernelBuilder k, DType type, int paddedDim, VTarget target, boolean smooth) {
+    private QuantizeV(KernelBuilder k, DType type, int paddedDim, VTarget target, boolean smooth, boolean pairs) {
         this.k = k;
+        perLane = pairs && paddedDim % (2 * LANES) == 0 ? 2 : 1;
         this.paddedDim = paddedDim;
         this.target = target;
         fp8 = target.format() == PvFormat.E4M3;
@@ -75,7 +78,7 @@ public final class QuantizeV {
 
     /** The kernel for {@link VTarget#mma}. */
     public static Kernel kernel(DType type, int paddedDim, PvFormat format, boolean smooth) {
-        return kernel(type, paddedDim, VTarget.mma(format), smooth);
+        return kernel(type, paddedDim, VTarget.mma(format), smooth, false);
     }
 
     /**
@@ -85,13 +88,15 @@ public final class QuantizeV {
      * @param paddedDim channels of the codes, a multiple of 32; 64 or 128 where rows are swizzled
      * @param target layout and format of the output
      * @param smooth whether a mean is subtracted
+     * @param pairs whether two neighbouring channels may be read at once: data pointer, strides and the number of
+     *     channels allow 4-byte accesses
      */
-    public static Kernel kernel(DType type, int paddedDim, VTarget target, boolean smooth) {
+    public static Kernel kernel(DType type, int paddedDim, VTarget target, boolean smooth, boolean pairs) {
         if (target.swizzled() && paddedDim != 64 && paddedDim != 128) {
             throw new IllegalArgumentException("no " + target + " with " + paddedDim + " channels, only 64 or 128");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(MIN_BLOCKS);
-        QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth);
+        QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth, pairs);
         v.turn();
         k.barrier();
         v.write();
@@ -108,9 +113,10 @@ public final class QuantizeV {
     }
 
     private void turn() {
+        Reg channel = perLane == 1 ? lane : k.shl(lane, 1);
         Reg quad = k.mul(Type.U32, warp, Imm.of(quadKeys()));
         Reg first = k.mad(Type.U32, k.read(Special.CTAID_X), Imm.of(KEYS), quad);
-        Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), lane);
+        Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), channel);
         Reg stride = input.tokenBytes();
         List<Reg> addresses = new ArrayList<>();
         List<Reg> validKeys = new ArrayList<>();
@@ -122,54 +128,66 @@ public final class QuantizeV {
             }
         }
         int bytes = fp8 ? 1 : 2;
-        Reg to = k.mad(Type.U32, lane, Imm.of(pitch), k.mad(Type.U32, warp, Imm.of(QUAD * bytes), shared));
-        Reg statistics = k.mad(Type.U32, head, Imm.of(paddedDim), lane);
-        for (int channels = 0; channels < paddedDim; channels += LANES) {
-            Reg validChannel = k.compare(Relation.LT, Type.U32, k.add(lane, channels), input.channels());
-            Reg shift = mean == null ? null : statistic(mean, statistics, channels);
-            Reg factor = inverse == null ? null : statistic(inverse, statistics, channels);
-            List<Reg> y = new ArrayList<>();
+        Reg to = k.mad(Type.U32, channel, Imm.of(pitch), k.mad(Type.U32, warp, Imm.of(QUAD * bytes), shared));
+        Reg statistics = k.mad(Type.U32, head, Imm.of(paddedDim), channel);
+        for (int channels = 0; channels < paddedDim; channels += LANES * perLane) {
+            Reg validChannel = k.compare(Relation.LT, Type.U32, k.add(channel, channels), input.channels());
+            List<Reg> shift = statistic(mean, statistics, channels);
+            List<Reg> factor = statistic(inverse, statistics, channels);
+            List<List<Reg>> y = new ArrayList<>();
             for (int n = 0; n < addresses.size(); n++) {
-                y.add(element(
-                        Address.of(addresses.get(n)).plus(2 * channels),
-                        k.and(validKeys.get(n), validChannel),
-                        shift,
-                        factor));
+                Reg valid = k.and(validKeys.get(n), validChannel);
+                y.add(elements(Address.of(addresses.get(n)).plus(2 * channels), valid, shift, factor));
             }
             for (int n = 0; n < y.size(); n += QUAD) {
-                int group = n / QUAD * GROUP;
-                Address at = Address.of(to).plus(channels * pitch + group * bytes);
-                Reg low = pair(y.get(n + 1), y.get(n));
-                Reg high = pair(y.get(n + 3), y.get(n + 2));
-                if (fp8) {
-                    k.store(Space.SHARED, Type.U32, at, k.pack(low, high));
-                } else {
-                    k.store(Space.SHARED, Type.U32, at, low, high);
+                for (int e = 0; e < perLane; e++) {
+                    Address at = Address.of(to).plus((channels + e) * pitch + n / QUAD * GROUP * bytes);
+                    Reg low = pair(y.get(n + 1).get(e), y.get(n).get(e));
+                    Reg high = pair(y.get(n + 3).get(e), y.get(n + 2).get(e));
+                    if (fp8) {
+                        k.store(Space.SHARED, Type.U32, at, k.pack(low, high));
+                    } else {
+                        k.store(Space.SHARED, Type.U32, at, low, high);
+                    }
                 }
             }
         }
     }
 
-    private Reg statistic(Reg array, Reg index, int channels) {
-        return k.loadReadOnly(Type.F32, Address.of(k.index(array, index, FLOAT)).plus(channels * FLOAT));
+    /** Numbers of the lane's channels; none without the array. */
+    private List<Reg> statistic(Reg array, Reg index, int channels) {
+        return array == null
+                ? List.of()
+                : k.loadVector(
+                        Space.GLOBAL,
+                        Type.F32,
+                        perLane,
+                        Address.of(k.index(array, index, FLOAT)).plus(channels * FLOAT),
+                        true);
     }
 
-    /** An element ready to be rounded, zero in the padding. */
-    private Reg element(Address from, Reg valid, Reg shift, Reg factor) {
-        Reg y = k.move(Type.F32, Imm.of(0f));
+    /** Elements of the lane's channels ready to be rounded, zero in the padding. */
+    private List<Reg> elements(Address from, Reg valid, List<Reg> shift, List<Reg> factor) {
+        List<Reg> to = new ArrayList<>();
+        for (int e = 0; e < perLane; e++) {
+            to.add(k.move(Type.F32, Imm.of(0f)));
+        }
         k.guarded(valid, () -> {
-            Reg x = input.load(from);
-            if (shift != null) {
-                x = k.sub(Type.F32, x, shift);
-            }
-            if (fp8) {
-                k.set(y, Operation.MUL, Type.F32, x, factor);
-            } else {
-                Reg below = k.get(Operation.MIN_NAN, Type.F32, x, Imm.of(Float16.MAX));
-                k.set(y, Operation.MAX_NAN, Type.F32, below, Imm.of(-Float16.MAX));
+            List<Reg> loaded = input.loadVector(perLane, from);
+            for (int e = 0; e < perLane; e++) {
+                Reg x = loaded.get(e);
+                if (!shift.isEmpty()) {
+                    x = k.sub(Type.F32, x, shift.get(e));
+                }
+                if (fp8) {
+                    k.set(to.get(e), Operation.MUL, Type.F32, x, factor.get(e));
+                } else {
+                    Reg below = k.get(Operation.MIN_NAN, Type.F32, x, Imm.of(Float16.MAX));
+                    k.set(to.get(e), Operation.MAX_NAN, Type.F32, below, Imm.of(-Float16.MAX));
+                }
             }
         });
-        return y;
+        return to;
     }
 
     private Reg pair(Reg high, Reg low) {

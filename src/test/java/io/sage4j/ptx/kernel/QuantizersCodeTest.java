@@ -57,8 +57,8 @@ class QuantizersCodeTest {
     @ParameterizedTest
     @CsvSource({"E4M3, 64, FLOAT16", "E4M3, 128, BFLOAT16", "FP16, 64, BFLOAT16", "FP16, 128, FLOAT16"})
     void quantizeVForWgmma(PvFormat format, int dim, DType type) {
-        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), false), 128);
-        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), true), 128);
+        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), false, true), 128);
+        check(Arch.SM_90A, QuantizeV.kernel(type, dim, VTarget.wgmma(format), true, false), 128);
     }
 
     @Test
@@ -69,7 +69,8 @@ class QuantizersCodeTest {
         assertThatThrownBy(() -> QuantizeQk.kernel(DType.FLOAT16, k, 96, true, true))
                 .hasMessageContaining("96 channels");
         VTarget v = VTarget.wgmma(PvFormat.FP16);
-        assertThatThrownBy(() -> QuantizeV.kernel(DType.FLOAT16, 32, v, true)).hasMessageContaining("only 64 or 128");
+        assertThatThrownBy(() -> QuantizeV.kernel(DType.FLOAT16, 32, v, true, true))
+                .hasMessageContaining("only 64 or 128");
         assertThatThrownBy(() -> VTarget.wgmma(PvFormat.E5M2)).hasMessageContaining("E5M2");
         assertThatThrownBy(() -> new VTarget(PvFormat.E4M3, 64, true, true)).hasMessageContaining("128 bytes");
     }

@@ -222,18 +222,22 @@ final class SimulatedAttention implements AutoCloseable {
             arguments.add(global.map(inverse));
         }
         simulator.run(
-                QuantizeV.kernel(memory.type(), dim, target, vMean != null),
+                QuantizeV.kernel(memory.type(), dim, target, vMean != null, paired()),
                 layout.kRows() / V_KEYS,
                 kvHeads,
                 1,
                 with(arguments, global.map(vCodes)));
     }
 
+    /** Whether two neighbouring channels may be read or written at once. */
+    private boolean paired() {
+        return shape.headDim() % 2 == 0 && memory.padding() % 2 == 0;
+    }
+
     SimulatedAttention attend() {
         boolean causal = in.diagonal() != AttentionProblem.NOT_CAUSAL;
-        boolean paired = shape.headDim() % 2 == 0 && memory.padding() % 2 == 0;
         MmaAttentionSpec spec =
-                new MmaAttentionSpec(scheme, dim, causal, true, in.smScale() < 0, memory.type(), paired);
+                new MmaAttentionSpec(scheme, dim, causal, true, in.smScale() < 0, memory.type(), paired());
         out = tensor(new float[0], shape.qHeads(), shape.qoLen());
         lse = floats((long) heads * shape.qoLen());
         List<Object> arguments = new ArrayList<>(List.of(

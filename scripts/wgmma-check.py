@@ -8,6 +8,7 @@ cannot be stored in pairs, and the quantizers prep_{kernel}_d{64|128}.ptx; scrip
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches.
 """
+import functools
 import json
 import math
 import os
@@ -75,6 +76,23 @@ def quantize(q, k, v, v_range):
     return out
 
 
+@functools.lru_cache(None)
+def head_group(heads, rows, qo_len, kv_len, diagonal, ctas, dim):
+    """As io.sage4j.ptx.kernel.CausalOrder."""
+    tiles = -(-qo_len // rows)
+    cost = [-(-max(1, min(max(min((t + 1) * rows, qo_len) + diagonal, 0), kv_len)) // 128) + 0.7 for t in range(tiles)]
+    most = max(1, min(heads, (32 << 20) // (2 * kv_len * dim)))
+    best, best_balance, size = 1, 0.0, 1
+    while size <= most:
+        order = np.concatenate([np.repeat(cost[::-1], min(size, heads - first)) for first in range(0, heads, size)])
+        work = np.add.reduceat(np.pad(order, (0, -len(order) % ctas)).reshape(-1, ctas), [0], axis=0)[0]
+        balance = work.mean() / work.max()
+        if balance > best_balance * 1.005:
+            best, best_balance = size, balance
+        size = min(2 * size, most) if size < most else size + 1
+    return best
+
+
 class Kernel:
     def __init__(self, folder, sums, dim, causal, lse, paired=True):
         name = f"wgmma_{sums}_d{dim}_c{int(causal)}_l{int(lse)}" + ("" if paired else "_u")
@@ -89,6 +107,8 @@ class Kernel:
 
     def launch(self, ops, out, lse, kv_heads, qo_len, kv_len, diagonal, sm_scale, correction=None):
         batch, heads, _, channels = out.shape
+        work = -(-qo_len // self.rows) * batch * heads
+        sms = torch.cuda.get_device_properties(0).multi_processor_count
         p = lambda t: np.uint64(t.data_ptr())
         u = np.uint32
         args = [p(ops["q"]), p(ops["k"]), p(ops["v"]), p(ops["qs"]), p(ops["ks"]), p(ops["vs"]), p(out)]
@@ -100,9 +120,7 @@ class Kernel:
             args += [np.int32(diagonal)]
         args += [np.float32(sm_scale * math.log2(math.e)), u(batch * heads)]
         if self.causal:
-            args += [u(max(1, min(batch * heads, (8 << 20) // (2 * kv_len * self.dim))))]
-        work = -(-qo_len // self.rows) * batch * heads
-        sms = torch.cuda.get_device_properties(0).multi_processor_count
+            args += [u(head_group(batch * heads, self.rows, qo_len, kv_len, diagonal, min(sms, work), self.dim))]
         stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
         with stream:
             self.f((min(sms, work),), ((self.consumers + 1) * 128,), tuple(args), shared_mem=self.shared)

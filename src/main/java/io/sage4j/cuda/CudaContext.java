@@ -1,0 +1,256 @@
+package io.sage4j.cuda;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import io.sage4j.SageException;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/** A GPU's primary context, retained: makes streams, events, memory and modules, and closes those left open. */
+public final class CudaContext implements AutoCloseable {
+    private final CudaDriver driver;
+    private final CudaDevice device;
+    private final long raw;
+    private final boolean pooled;
+    /** Open handles in the order of their making; guards itself and {@code closed}. */
+    private final Set<Handle> open = new LinkedHashSet<>();
+
+    private boolean closed;
+
+    CudaContext(CudaDriver driver, CudaDevice device, long raw, boolean pooled) {
+        this.driver = driver;
+        this.device = device;
+        this.raw = raw;
+        this.pooled = pooled;
+    }
+
+    /** The GPU. */
+    public CudaDevice device() {
+        return device;
+    }
+
+    /** A new stream, which does not wait for the default one. */
+    public CudaStream newStream() {
+        requireOpen();
+        return new CudaStream(this, create(DriverFunction.STREAM_CREATE, "making a stream", 1), true);
+    }
+
+    /**
+     * A stream of the caller's, of this context. Closing it leaves the caller's stream alone.
+     *
+     * @param handle the CUstream; 0 is the default stream
+     */
+    public CudaStream wrapStream(long handle) {
+        requireOpen();
+        return new CudaStream(this, handle, false);
+    }
+
+    /** A new event that takes the time. */
+    public CudaEvent newEvent() {
+        requireOpen();
+        return new CudaEvent(this, create(DriverFunction.EVENT_CREATE, "making an event", 0));
+    }
+
+    /**
+     * Device memory, not zeroed, for any stream. May wait for the GPU; not to be used while a stream is captured.
+     *
+     * @param bytes at least 1
+     */
+    public DeviceMemory allocate(long bytes) {
+        requireOpen();
+        requireBytes(bytes);
+        String doing = "allocating " + bytes + " bytes on " + device;
+        return DeviceMemory.plain(this, create(DriverFunction.MEM_ALLOC, doing, bytes), bytes);
+    }
+
+    /**
+     * Device memory, not zeroed, in stream order from the GPU's pool; where it has none, like {@link #allocate(long)}.
+     * Another stream may use it once it has waited for this one. Closing it frees it in the order of this stream.
+     *
+     * @param bytes at least 1
+     */
+    public DeviceMemory allocate(long bytes, CudaStream stream) {
+        requireOpen();
+        requireBytes(bytes);
+        long handle = Handle.given(stream, "stream").useIn(this);
+        if (!pooled) {
+            return allocate(bytes);
+        }
+        String doing = "allocating " + bytes + " bytes in stream order on " + device;
+        return DeviceMemory.pooled(this, create(DriverFunction.MEM_ALLOC_ASYNC, doing, bytes, handle), bytes, stream);
+    }
+
+    /**
+     * Device memory of the caller's. Closing it leaves the memory alone.
+     *
+     * @param address CUdeviceptr, not 0
+     * @param bytes how many from there on may be used, at least 1
+     */
+    public DeviceMemory wrapMemory(long address, long bytes) {
+        requireOpen();
+        requireBytes(bytes);
+        if (address == 0) {
+            throw new SageException("device address is 0, expected memory of " + device);
+        }
+        return DeviceMemory.wrapped(this, address, bytes);
+    }
+
+    /**
+     * Host memory that copies go to and from at full speed, and truly asynchronously.
+     *
+     * @param bytes at least 1
+     */
+    public PinnedMemory allocatePinned(long bytes) {
+        requireOpen();
+        requireBytes(bytes);
+        String doing = "allocating " + bytes + " bytes of pinned memory";
+        return new PinnedMemory(this, create(DriverFunction.MEM_HOST_ALLOC, doing, bytes, 0), bytes);
+    }
+
+    /**
+     * Compiles PTX and loads it.
+     *
+     * @param ptx text of a PTX module
+     * @throws SageException if the driver refuses it; the message and its {@link CudaException} have the compiler's log
+     */
+    public CudaModule load(String ptx, JitOptions options) {
+        requireOpen();
+        return CudaModule.load(this, Handle.given(ptx, "PTX text"), Handle.given(options, "JIT options"));
+    }
+
+    /** Waits until the GPU has done everything that was asked for in this context. */
+    public void synchronize() {
+        requireOpen();
+        call(DriverFunction.CONTEXT_SYNCHRONIZE, "waiting for " + device);
+    }
+
+    /**
+     * Closes what was made here and is still open, last first, and releases the context.
+     *
+     * @throws SageException the first failure; the others are suppressed in it, and what could be closed is
+     */
+    @Override
+    public void close() {
+        List<Handle> left;
+        synchronized (open) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            left = new ArrayList<>(open);
+        }
+        Collections.reverse(left);
+        SageException failure = null;
+        for (Handle handle : left) {
+            failure = closing(handle::close, failure);
+        }
+        failure = closing(device::releaseContext, failure);
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    private static SageException closing(Runnable close, SageException failure) {
+        try {
+            close.run();
+            return failure;
+        } catch (SageException e) {
+            if (failure == null) {
+                return e;
+            }
+            failure.addSuppressed(e);
+            return failure;
+        }
+    }
+
+    void adopt(Handle handle) {
+        synchronized (open) {
+            open.add(handle);
+        }
+    }
+
+    void forget(Handle handle) {
+        synchronized (open) {
+            open.remove(handle);
+        }
+    }
+
+    CudaDriver driver() {
+        return driver;
+    }
+
+    /** Calls a function with this context current. */
+    void call(DriverFunction function, String doing, Object... arguments) {
+        int code = tryCall(function, arguments);
+        if (code != 0) {
+            throw driver.failure(function, doing, code, "");
+        }
+    }
+
+    /** Calls a function that puts a handle through its first argument, with this context current. */
+    long create(DriverFunction function, String doing, Object... rest) {
+        push();
+        long made;
+        try {
+            made = driver.create(function, doing, rest);
+        } catch (RuntimeException | Error e) {
+            pop();
+            throw e;
+        }
+        checkPopped(pop());
+        return made;
+    }
+
+    /** Calls a function with this context current and returns its CUresult. */
+    int tryCall(DriverFunction function, Object... arguments) {
+        push();
+        int code;
+        try {
+            code = driver.tryCall(function, arguments);
+        } catch (RuntimeException | Error e) {
+            pop();
+            throw e;
+        }
+        int popped = pop();
+        // What the call itself says is the better answer.
+        if (code == 0) {
+            checkPopped(popped);
+        }
+        return code;
+    }
+
+    private void push() {
+        driver.call(DriverFunction.CONTEXT_PUSH, "making the context of " + device + " current", raw);
+    }
+
+    private int pop() {
+        try (Arena arena = Arena.ofConfined()) {
+            return driver.tryCall(DriverFunction.CONTEXT_POP, arena.allocate(JAVA_LONG));
+        }
+    }
+
+    private void checkPopped(int code) {
+        if (code != 0) {
+            throw driver.failure(
+                    DriverFunction.CONTEXT_POP, "putting back the context that was current before", code, "");
+        }
+    }
+
+    private void requireOpen() {
+        synchronized (open) {
+            if (closed) {
+                throw new SageException("the context of " + device + " is closed, expected an open one");
+            }
+        }
+    }
+
+    private static void requireBytes(long bytes) {
+        if (bytes < 1) {
+            throw new SageException("size is " + bytes + " bytes, expected at least 1");
+        }
+    }
+}

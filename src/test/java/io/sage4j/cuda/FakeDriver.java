@@ -1,0 +1,540 @@
+package io.sage4j.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.reflect.Method;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A CUDA driver without a GPU: native functions (upcalls) whose device memory is host memory. It counts the live handles
+ * by kind, holds calls to the rules (a current context, live handles), and fails a call when told to. Its signatures are
+ * written after cuda.h, apart from those of {@link DriverFunction}.
+ */
+@SuppressWarnings("restricted")
+public final class FakeDriver implements AutoCloseable {
+    static final int INVALID_VALUE = 1;
+    static final int OUT_OF_MEMORY = 2;
+    static final int INVALID_CONTEXT = 201;
+    static final int INVALID_PTX = 218;
+    static final int INVALID_HANDLE = 400;
+    static final int NOT_FOUND = 500;
+    private static final int UPCALL_THREW = 999;
+
+    private static final Map<Integer, List<String>> ERRORS = Map.of(
+            INVALID_VALUE,
+            List.of("CUDA_ERROR_INVALID_VALUE", "invalid argument"),
+            OUT_OF_MEMORY,
+            List.of("CUDA_ERROR_OUT_OF_MEMORY", "out of memory"),
+            100,
+            List.of("CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"),
+            INVALID_CONTEXT,
+            List.of("CUDA_ERROR_INVALID_CONTEXT", "invalid device context"),
+            INVALID_PTX,
+            List.of("CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"),
+            INVALID_HANDLE,
+            List.of("CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"),
+            NOT_FOUND,
+            List.of("CUDA_ERROR_NOT_FOUND", "named symbol not found"),
+            700,
+            List.of("CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"));
+
+    /** A launch as the driver received it. */
+    record Launch(
+            String kernel,
+            List<Integer> dims,
+            long stream,
+            Map<Integer, List<Integer>> attributes,
+            List<byte[]> arguments) {}
+
+    final List<String> calls = new ArrayList<>();
+    final List<Launch> launches = new ArrayList<>();
+    final Map<Integer, Long> jitOptions = new HashMap<>();
+    final Set<String> missing = new HashSet<>();
+    /** Bytes of the parameters of the kernels that each module has. */
+    final Map<String, List<Integer>> kernels = new LinkedHashMap<>();
+
+    final List<Throwable> thrown = new ArrayList<>();
+    int memoryPools = 1;
+    String jitError = "";
+
+    private final Map<String, Integer> failures = new HashMap<>();
+    private final Map<Long, String> live = new LinkedHashMap<>();
+    private final Map<Long, Arena> memory = new HashMap<>();
+    private final Deque<Long> current = new ArrayDeque<>();
+    private final Map<Long, String> functions = new HashMap<>();
+    private final Arena arena = Arena.ofShared();
+    private long next = 0x5000;
+    private boolean started;
+    private int retained;
+    private boolean capturing;
+
+    /** The driver's search in this fake. */
+    public DriverSearch search() {
+        return DriverSearch.of("libfake.so.1", this::symbols);
+    }
+
+    CudaContext context() {
+        return search().driver().orElseThrow().device(0).retainContext();
+    }
+
+    /** Makes a function fail from now on; 0 lets it work again. */
+    public void fail(String function, int code) {
+        failures.put(function, code);
+    }
+
+    /** What is live, by kind. */
+    Map<String, Long> live() {
+        Map<String, Long> counts = live.values().stream().collect(Collectors.groupingBy(k -> k, Collectors.counting()));
+        if (retained != 0) {
+            counts.put("context", (long) retained);
+        }
+        return counts;
+    }
+
+    /** Forgets what is live, after a failure on purpose. */
+    void forgetHandles() {
+        live.clear();
+        retained = 0;
+    }
+
+    /** Empties the stack of contexts, after a pop that failed on purpose. */
+    void popAll() {
+        current.clear();
+    }
+
+    int contextsPushed() {
+        return current.size();
+    }
+
+    @Override
+    public void close() {
+        memory.values().forEach(Arena::close);
+        arena.close();
+    }
+
+    private SymbolLookup symbols() {
+        Map<String, Method> byName = Stream.of(FakeDriver.class.getDeclaredMethods())
+                .filter(m -> m.getName().startsWith("cu")
+                        && Character.isUpperCase(m.getName().charAt(2)))
+                .collect(Collectors.toMap(Method::getName, m -> m));
+        return name -> missing.contains(name)
+                ? Optional.empty()
+                : Optional.ofNullable(byName.get(name)).map(this::stub);
+    }
+
+    private MemorySegment stub(Method method) {
+        try {
+            MethodHandle body = MethodHandles.lookup().unreflect(method).bindTo(this);
+            List<Class<?>> parameters = body.type().parameterList();
+            // What an upcall throws would end the JVM.
+            MethodHandle safe = MethodHandles.catchException(
+                    body, Throwable.class, MethodHandles.dropArguments(own("threw", Throwable.class), 1, parameters));
+            MethodHandle isToWork = MethodHandles.insertArguments(own("isToWork", String.class), 0, method.getName());
+            MethodHandle toldCode = MethodHandles.insertArguments(own("toldCode", String.class), 0, method.getName());
+            MethodHandle told = MethodHandles.guardWithTest(
+                    MethodHandles.dropArguments(isToWork, 0, parameters),
+                    safe,
+                    MethodHandles.dropArguments(toldCode, 0, parameters));
+            MemoryLayout[] arguments =
+                    parameters.stream().map(FakeDriver::layout).toArray(MemoryLayout[]::new);
+            return Linker.nativeLinker().upcallStub(told, FunctionDescriptor.of(JAVA_INT, arguments), arena);
+        } catch (ReflectiveOperationException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private MethodHandle own(String name, Class<?> parameter) throws ReflectiveOperationException {
+        return MethodHandles.lookup()
+                .unreflect(FakeDriver.class.getDeclaredMethod(name, parameter))
+                .bindTo(this);
+    }
+
+    private static MemoryLayout layout(Class<?> type) {
+        if (type == int.class) {
+            return JAVA_INT;
+        }
+        if (type == long.class) {
+            return JAVA_LONG;
+        }
+        return type == byte.class ? JAVA_BYTE : ADDRESS;
+    }
+
+    private int threw(Throwable e) {
+        thrown.add(e);
+        return UPCALL_THREW;
+    }
+
+    private boolean isToWork(String function) {
+        calls.add(function);
+        return failures.getOrDefault(function, 0) == 0;
+    }
+
+    private int toldCode(String function) {
+        return failures.get(function);
+    }
+
+    // The rules.
+
+    private int create(String kind, MemorySegment out) {
+        if (current.isEmpty()) {
+            return INVALID_CONTEXT;
+        }
+        next += 0x10;
+        live.put(next, kind);
+        out.reinterpret(8).set(JAVA_LONG, 0, next);
+        return 0;
+    }
+
+    private int destroy(String kind, long handle) {
+        return live.remove(handle, kind) ? 0 : INVALID_HANDLE;
+    }
+
+    private int isLive(String kind, long handle) {
+        return current.isEmpty() ? INVALID_CONTEXT : kind.equals(live.get(handle)) ? 0 : INVALID_HANDLE;
+    }
+
+    /** Streams of the caller's (below 0x5000) are nobody's here. */
+    private int isStream(long stream) {
+        return stream < 0x5000 && !current.isEmpty() ? 0 : isLive("stream", stream);
+    }
+
+    private int allocate(String kind, MemorySegment out, long bytes) {
+        if (current.isEmpty() || capturing) {
+            return INVALID_CONTEXT;
+        }
+        Arena own = Arena.ofShared();
+        long address = own.allocate(bytes, 256).address();
+        memory.put(address, own);
+        live.put(address, kind);
+        out.reinterpret(8).set(JAVA_LONG, 0, address);
+        return 0;
+    }
+
+    private int release(Set<String> kinds, long address) {
+        if (current.isEmpty()) {
+            return INVALID_CONTEXT;
+        }
+        if (!kinds.contains(live.get(address))) {
+            return INVALID_VALUE;
+        }
+        live.remove(address);
+        memory.remove(address).close();
+        return 0;
+    }
+
+    private int copy(long from, long to, long bytes, long stream) {
+        int code = isStream(stream);
+        if (code == 0 && !capturing) {
+            MemorySegment.ofAddress(to)
+                    .reinterpret(bytes)
+                    .copyFrom(MemorySegment.ofAddress(from).reinterpret(bytes));
+        }
+        return code;
+    }
+
+    // The functions.
+
+    int cuInit(int flags) {
+        started = flags == 0;
+        return started ? 0 : INVALID_VALUE;
+    }
+
+    int cuDriverGetVersion(MemorySegment out) {
+        out.reinterpret(4).set(JAVA_INT, 0, 13010);
+        return 0;
+    }
+
+    int cuGetErrorName(int code, MemorySegment out) {
+        return errorText(code, 0, out);
+    }
+
+    int cuGetErrorString(int code, MemorySegment out) {
+        return errorText(code, 1, out);
+    }
+
+    private int errorText(int code, int which, MemorySegment out) {
+        List<String> texts = ERRORS.get(code);
+        out.reinterpret(8).set(ADDRESS, 0, texts == null ? MemorySegment.NULL : arena.allocateFrom(texts.get(which)));
+        return texts == null ? INVALID_VALUE : 0;
+    }
+
+    int cuDeviceGetCount(MemorySegment out) {
+        out.reinterpret(4).set(JAVA_INT, 0, 2);
+        return started ? 0 : 3;
+    }
+
+    int cuDeviceGet(MemorySegment out, int ordinal) {
+        out.reinterpret(4).set(JAVA_INT, 0, 70 + ordinal);
+        return 0;
+    }
+
+    int cuDeviceGetName(MemorySegment out, int length, int device) {
+        String name = "Fake GPU " + (device - 70);
+        if (length <= name.length()) {
+            return INVALID_VALUE;
+        }
+        out.reinterpret(length).setString(0, name);
+        return 0;
+    }
+
+    int cuDeviceGetAttribute(MemorySegment out, int attribute, int device) {
+        Map<Integer, Integer> values = Map.of(75, 9, 76, 0, 16, 132, 38, 50 << 20, 97, 227 << 10, 115, memoryPools);
+        out.reinterpret(4).set(JAVA_INT, 0, values.get(attribute));
+        return device >= 70 ? 0 : 101;
+    }
+
+    int cuDeviceTotalMem_v2(MemorySegment out, int device) {
+        out.reinterpret(8).set(JAVA_LONG, 0, 80L << 30);
+        return device >= 70 ? 0 : 101;
+    }
+
+    int cuDevicePrimaryCtxRetain(MemorySegment out, int device) {
+        retained++;
+        out.reinterpret(8).set(JAVA_LONG, 0, 0xC0L + device);
+        return 0;
+    }
+
+    int cuDevicePrimaryCtxRelease_v2(int device) {
+        return retained-- > 0 && device >= 70 ? 0 : INVALID_CONTEXT;
+    }
+
+    int cuCtxPushCurrent_v2(long context) {
+        current.push(context);
+        return retained > 0 && context >= 0xC0 + 70 ? 0 : INVALID_CONTEXT;
+    }
+
+    int cuCtxPopCurrent_v2(MemorySegment out) {
+        out.reinterpret(8).set(JAVA_LONG, 0, current.pop());
+        return 0;
+    }
+
+    int cuCtxSynchronize() {
+        return current.isEmpty() ? INVALID_CONTEXT : 0;
+    }
+
+    int cuStreamCreate(MemorySegment out, int flags) {
+        return flags == 1 ? create("stream", out) : INVALID_VALUE;
+    }
+
+    int cuStreamDestroy_v2(long stream) {
+        return destroy("stream", stream);
+    }
+
+    int cuStreamSynchronize(long stream) {
+        return capturing ? INVALID_VALUE : isStream(stream);
+    }
+
+    int cuStreamWaitEvent(long stream, long event, int flags) {
+        return flags != 0 ? INVALID_VALUE : isStream(stream) + isLive("event", event);
+    }
+
+    int cuStreamBeginCapture_v2(long stream, int mode) {
+        capturing = true;
+        return mode == 1 ? isStream(stream) : INVALID_VALUE;
+    }
+
+    int cuStreamEndCapture(long stream, MemorySegment out) {
+        if (!capturing || isStream(stream) != 0) {
+            return INVALID_VALUE;
+        }
+        capturing = false;
+        return create("graph", out);
+    }
+
+    int cuEventCreate(MemorySegment out, int flags) {
+        return flags == 0 ? create("event", out) : INVALID_VALUE;
+    }
+
+    int cuEventDestroy_v2(long event) {
+        return destroy("event", event);
+    }
+
+    int cuEventRecord(long event, long stream) {
+        return isLive("event", event) + isStream(stream);
+    }
+
+    int cuEventSynchronize(long event) {
+        return isLive("event", event);
+    }
+
+    int cuEventElapsedTime(MemorySegment out, long start, long end) {
+        // Handles grow with time: the end was made later.
+        out.reinterpret(4).set(JAVA_FLOAT, 0, (end - start) / 64f);
+        return isLive("event", start) + isLive("event", end);
+    }
+
+    int cuMemAlloc_v2(MemorySegment out, long bytes) {
+        return allocate("memory", out, bytes);
+    }
+
+    int cuMemFree_v2(long address) {
+        return release(Set.of("memory", "pooled memory"), address);
+    }
+
+    int cuMemAllocAsync(MemorySegment out, long bytes, long stream) {
+        return isStream(stream) != 0 ? INVALID_HANDLE : allocate("pooled memory", out, bytes);
+    }
+
+    int cuMemFreeAsync(long address, long stream) {
+        return isStream(stream) != 0 ? INVALID_HANDLE : release(Set.of("pooled memory"), address);
+    }
+
+    int cuMemHostAlloc(MemorySegment out, long bytes, int flags) {
+        return flags != 0 ? INVALID_VALUE : allocate("pinned memory", out, bytes);
+    }
+
+    int cuMemFreeHost(MemorySegment address) {
+        return release(Set.of("pinned memory"), address.address());
+    }
+
+    int cuMemcpyHtoDAsync_v2(long to, MemorySegment from, long bytes, long stream) {
+        return copy(from.address(), to, bytes, stream);
+    }
+
+    int cuMemcpyDtoHAsync_v2(MemorySegment to, long from, long bytes, long stream) {
+        return copy(from, to.address(), bytes, stream);
+    }
+
+    int cuMemcpyDtoDAsync_v2(long to, long from, long bytes, long stream) {
+        return copy(from, to, bytes, stream);
+    }
+
+    int cuMemsetD8Async(long address, byte value, long bytes, long stream) {
+        MemorySegment.ofAddress(address).reinterpret(bytes).fill(value);
+        return isStream(stream);
+    }
+
+    int cuModuleLoadDataEx(
+            MemorySegment out, MemorySegment image, int count, MemorySegment options, MemorySegment values) {
+        jitOptions.clear();
+        for (int i = 0; i < count; i++) {
+            jitOptions.put(
+                    options.reinterpret(4L * count).getAtIndex(JAVA_INT, i),
+                    values.reinterpret(8L * count).getAtIndex(JAVA_LONG, i));
+        }
+        String ptx = image.reinterpret(Long.MAX_VALUE).getString(0);
+        writeLog(3, "compiled " + ptx.length() + " characters");
+        if (!jitError.isEmpty()) {
+            writeLog(5, jitError);
+            return INVALID_PTX;
+        }
+        return create("module", out);
+    }
+
+    /** As the driver does: no more than the buffer holds, and no end where it is full. */
+    private void writeLog(int option, String text) {
+        long room = jitOptions.get(option + 1);
+        byte[] bytes = (text + "\0").getBytes(StandardCharsets.UTF_8);
+        int written = (int) Math.min(room, bytes.length);
+        MemorySegment.copy(
+                bytes, 0, MemorySegment.ofAddress(jitOptions.get(option)).reinterpret(room), JAVA_BYTE, 0, written);
+    }
+
+    int cuModuleUnload(long module) {
+        return destroy("module", module);
+    }
+
+    int cuModuleGetFunction(MemorySegment out, long module, MemorySegment name) {
+        String text = name.reinterpret(Long.MAX_VALUE).getString(0);
+        if (isLive("module", module) != 0 || !kernels.containsKey(text)) {
+            return NOT_FOUND;
+        }
+        next += 0x10;
+        functions.put(next, text);
+        out.reinterpret(8).set(JAVA_LONG, 0, next);
+        return 0;
+    }
+
+    int cuFuncGetAttribute(MemorySegment out, int attribute, long function) {
+        out.reinterpret(4).set(JAVA_INT, 0, 100 + attribute);
+        return functions.containsKey(function) ? 0 : INVALID_HANDLE;
+    }
+
+    int cuFuncSetAttribute(long function, int attribute, int value) {
+        calls.add(functions.get(function) + " " + attribute + "=" + value);
+        return value > 227 << 10 ? INVALID_VALUE : 0;
+    }
+
+    int cuFuncGetParamInfo(long function, long index, MemorySegment offset, MemorySegment size) {
+        List<Integer> sizes = kernels.get(functions.get(function));
+        if (index >= sizes.size()) {
+            return INVALID_VALUE;
+        }
+        offset.reinterpret(8).set(JAVA_LONG, 0, 8 * index);
+        size.reinterpret(8).set(JAVA_LONG, 0, sizes.get((int) index));
+        return 0;
+    }
+
+    int cuLaunchKernelEx(MemorySegment config, long function, MemorySegment pointers, MemorySegment extra) {
+        MemorySegment c = config.reinterpret(56);
+        String kernel = functions.get(function);
+        if (kernel == null || extra.address() != 0 || isStream(c.get(JAVA_LONG, 32)) != 0) {
+            return INVALID_HANDLE;
+        }
+        List<Integer> dims = new ArrayList<>();
+        for (int i = 0; i < 7; i++) {
+            dims.add(c.getAtIndex(JAVA_INT, i));
+        }
+        Map<Integer, List<Integer>> attributes = new HashMap<>();
+        int count = c.get(JAVA_INT, 48);
+        MemorySegment a = MemorySegment.ofAddress(c.get(JAVA_LONG, 40)).reinterpret(72L * count);
+        for (int i = 0; i < count; i++) {
+            attributes.put(
+                    a.get(JAVA_INT, 72L * i),
+                    List.of(
+                            a.get(JAVA_INT, 72L * i + 8),
+                            a.get(JAVA_INT, 72L * i + 12),
+                            a.get(JAVA_INT, 72L * i + 16)));
+        }
+        List<Integer> sizes = kernels.get(kernel);
+        List<byte[]> arguments = new ArrayList<>();
+        for (int i = 0; i < sizes.size(); i++) {
+            arguments.add(pointers.reinterpret(8L * sizes.size())
+                    .getAtIndex(ADDRESS, i)
+                    .reinterpret(sizes.get(i))
+                    .toArray(JAVA_BYTE));
+        }
+        launches.add(new Launch(kernel, dims, c.get(JAVA_LONG, 32), attributes, arguments));
+        return 0;
+    }
+
+    int cuGraphInstantiateWithFlags(MemorySegment out, long graph, long flags) {
+        return flags != 0 || isLive("graph", graph) != 0 ? INVALID_VALUE : create("ready graph", out);
+    }
+
+    int cuGraphLaunch(long graph, long stream) {
+        return isLive("ready graph", graph) + isStream(stream);
+    }
+
+    int cuGraphExecDestroy(long graph) {
+        return destroy("ready graph", graph);
+    }
+
+    int cuGraphDestroy(long graph) {
+        return destroy("graph", graph);
+    }
+}

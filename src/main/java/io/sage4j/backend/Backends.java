@@ -1,6 +1,7 @@
 package io.sage4j.backend;
 
 import io.sage4j.SageException;
+import io.sage4j.cuda.DriverSearch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -16,6 +17,9 @@ public final class Backends {
 
     /** Name of TornadoVM's backends; one of them is {@code tornado:opencl}, for example. */
     public static final String TORNADO = "tornado";
+
+    /** Why native kernels do not run where there is a driver. */
+    private static final String NOT_WIRED = "the native kernels are not wired to Sage yet; ./sage4j ptx prints them";
 
     /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
     private static final String TORNADO_KIND = "sage4j.tornado.backend";
@@ -52,7 +56,7 @@ public final class Backends {
         return List.of(
                 new Candidate(
                         "cuda",
-                        Optional.of("the native kernels are not part of this version"),
+                        DriverSearch.here().reason().or(() -> Optional.of(NOT_WIRED)),
                         "native PTX kernels through the CUDA driver",
                         () -> {
                             throw new IllegalStateException("not available");

@@ -1,12 +1,18 @@
 package io.sage4j.cli;
 
 import io.sage4j.Sage;
+import io.sage4j.SageException;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.Machine;
+import io.sage4j.cuda.CudaDriver;
+import io.sage4j.cuda.DeviceInfo;
+import io.sage4j.cuda.DriverSearch;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,7 +20,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code sage4j devices}. */
-@Command(name = "devices", description = "Show the backends that can run here, and why the others cannot.")
+@Command(name = "devices", description = "Show the backends that can run here, why the others cannot, and the GPUs.")
 final class DevicesCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -22,20 +28,70 @@ final class DevicesCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
+    /**
+     * The GPUs of this machine.
+     *
+     * @param driver newest CUDA of the driver, 13.0 for example, or unknown; empty if there is no driver
+     * @param gpus what the driver lists
+     * @param problem why it lists none; empty if it could be asked
+     */
+    record Gpus(Optional<String> driver, List<DeviceInfo> gpus, Optional<String> problem) {
+        static Gpus of(DriverSearch search) {
+            if (search.driver().isEmpty()) {
+                return new Gpus(Optional.empty(), List.of(), search.reason());
+            }
+            CudaDriver driver = search.driver().get();
+            Optional<String> version = Optional.of("unknown");
+            try {
+                int number = driver.version();
+                version = Optional.of(number / 1000 + "." + number % 1000 / 10);
+                return new Gpus(version, driver.deviceInfos(), Optional.empty());
+            } catch (SageException e) {
+                return new Gpus(version, List.of(), Optional.of(e.getMessage()));
+            }
+        }
+
+        void print(PrintWriter out) {
+            if (driver.isPresent()) {
+                problem.ifPresent(p -> out.println("\nno GPU: " + p));
+            }
+            if (!gpus.isEmpty()) {
+                out.println();
+                TextTable table = new TextTable(
+                        ">GPU", "name", "compute", ">SMs", ">memory GiB", ">L2 MiB", ">shared KiB a block", "CUDA");
+                gpus.forEach(g -> table.row(
+                        String.valueOf(g.ordinal()),
+                        g.name(),
+                        g.computeMajor() + "." + g.computeMinor(),
+                        String.valueOf(g.multiprocessors()),
+                        String.format(Locale.ROOT, "%.1f", g.memoryBytes() / (double) (1 << 30)),
+                        String.format(Locale.ROOT, "%.1f", g.l2Bytes() / (double) (1 << 20)),
+                        String.valueOf(g.sharedBytesPerBlock() / 1024),
+                        driver.get()));
+                table.print(out);
+            }
+        }
+    }
+
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
         List<Sage.Backend> backends = Sage.backends();
+        Gpus gpus = Gpus.of(DriverSearch.here());
         if (json) {
             Map<String, Object> all = new LinkedHashMap<>();
             all.put("machine", Machine.here());
             all.put("backends", backends);
+            all.put("gpus", gpus.gpus());
+            all.put("cuda", gpus.driver().orElse(null));
+            all.put("noGpuBecause", gpus.problem().orElse(null));
             out.println(Json.text(all));
             return 0;
         }
         TextTable table = new TextTable("backend", "can run", "on, or why not");
         backends.forEach(b -> table.row(b.name(), b.available() ? "yes" : "no", b.detail()));
         table.print(out);
+        gpus.print(out);
         return 0;
     }
 }

@@ -15,7 +15,7 @@ public final class AttentionResult {
     public record StepTime(String name, long nanos) {}
 
     /**
-     * What the kernels noticed about the numbers.
+     * What the kernels noticed about the numbers; every field is -1 where the backend does not count.
      *
      * @param nonFinite NaN and infinite elements of Q, K and V
      * @param saturated elements of V beyond the range of FP16, where V is FP16 (scaled formats do not saturate)
@@ -23,9 +23,17 @@ public final class AttentionResult {
      * @param vTotal elements of V
      */
     public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal) {
-        /** Fraction of V that was flushed to zero, 0..1. */
+        /** Report of a backend that does not count: all fields are -1. */
+        public static final NumericReport NOT_COUNTED = new NumericReport(-1, -1, -1, -1);
+
+        /** Whether the backend counted. */
+        public boolean isCounted() {
+            return vTotal >= 0;
+        }
+
+        /** Fraction of V that was flushed to zero, 0..1; NaN if not counted. */
         public double flushedVFraction() {
-            return vTotal == 0 ? 0 : (double) vFlushed / vTotal;
+            return !isCounted() ? Double.NaN : vTotal == 0 ? 0 : (double) vFlushed / vTotal;
         }
     }
 

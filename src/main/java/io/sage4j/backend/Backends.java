@@ -18,8 +18,10 @@ public final class Backends {
     /** Name of TornadoVM's backends; one of them is {@code tornado:opencl}, for example. */
     public static final String TORNADO = "tornado";
 
-    /** Why native kernels do not run where there is a driver. */
-    private static final String NOT_WIRED = "the native kernels are not wired to Sage yet; ./sage4j ptx prints them";
+    /** The native kernels. */
+    public static final String CUDA = "cuda";
+
+    private static final String NOT_AUTOMATIC = "takes float16 or bfloat16 and INT8 variants only: ask for it by name";
 
     /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
     private static final String TORNADO_KIND = "sage4j.tornado.backend";
@@ -55,12 +57,10 @@ public final class Backends {
         boolean real = isRealTornadoVm();
         return List.of(
                 new Candidate(
-                        "cuda",
-                        DriverSearch.here().reason().or(() -> Optional.of(NOT_WIRED)),
-                        "native PTX kernels through the CUDA driver",
-                        () -> {
-                            throw new IllegalStateException("not available");
-                        }),
+                        CUDA,
+                        noCuda(),
+                        "native PTX kernels through the CUDA driver; " + NOT_AUTOMATIC,
+                        () -> new CudaBackend(DriverSearch.here().driver().orElseThrow(), 0)),
                 new Candidate(
                         tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),
@@ -74,6 +74,18 @@ public final class Backends {
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
                         () -> new TaskGraphBackend("jvm")));
+    }
+
+    /** Why the native kernels cannot run. Asks the driver for a GPU only where there is a driver. */
+    private static Optional<String> noCuda() {
+        return DriverSearch.here().reason().or(() -> {
+            try {
+                int count = DriverSearch.here().driver().orElseThrow().deviceCount();
+                return count > 0 ? Optional.empty() : Optional.of("the CUDA driver finds no GPU");
+            } catch (SageException e) {
+                return Optional.of(e.getMessage());
+            }
+        });
     }
 
     private static String tornadoName() {
@@ -102,7 +114,7 @@ public final class Backends {
         List<Candidate> all = candidates();
         if (name.equals(AUTO)) {
             Candidate best = all.stream()
-                    .filter(c -> c.unavailable().isEmpty())
+                    .filter(c -> c.unavailable().isEmpty() && !c.name().equals(CUDA))
                     .findFirst()
                     .orElseThrow(() -> new SageException("no backend can run here: " + whyNot(all)));
             List<Candidate> faster = all.subList(0, all.indexOf(best));
@@ -123,8 +135,7 @@ public final class Backends {
 
     private static String whyNot(List<Candidate> candidates) {
         return candidates.stream()
-                .filter(c -> c.unavailable().isPresent())
-                .map(c -> "no " + c.name() + " (" + c.unavailable().get() + ")")
+                .map(c -> "no " + c.name() + " (" + c.unavailable().orElse(NOT_AUTOMATIC) + ")")
                 .collect(Collectors.joining(", "));
     }
 }

@@ -30,6 +30,20 @@ final class Staging {
         return new TensorView(t.dtype(), 0, stride(t, 0), stride(t, layout.headAxis()), stride(t, layout.tokenAxis()));
     }
 
+    /** Elements from one batch entry, head and token to the next in what {@link #copyIn} makes of a tensor. */
+    static long[] stagedStrides(Tensor t, Layout layout) {
+        if (isCompact(t)) {
+            return new long[] {t.stride(0), t.stride(layout.headAxis()), t.stride(layout.tokenAxis())};
+        }
+        long head = t.size(layout.tokenAxis()) * t.size(3);
+        return new long[] {t.size(layout.headAxis()) * head, head, t.size(3)};
+    }
+
+    /** Bytes of what {@link #copyIn} makes of a tensor. */
+    static long stagedBytes(Tensor t) {
+        return (isCompact(t) ? t.span() : t.size()) * t.dtype().bytes();
+    }
+
     /** How the plan's kernels are to read a mask; sizes of 1 broadcast. */
     static MaskView maskView(Tensor mask) {
         if (mask == null) {

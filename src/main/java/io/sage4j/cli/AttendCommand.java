@@ -158,18 +158,23 @@ final class AttendCommand implements Callable<Integer> {
                     + result.steps().stream()
                             .map(s -> String.format(Locale.ROOT, "%s %.1f ms", s.name(), s.nanos() / 1e6))
                             .collect(Collectors.joining(", ")));
-            NumericReport report = result.report();
-            out.printf(
-                    Locale.ROOT,
-                    "  non-finite inputs: %d, saturated: %d, V flushed to zero: %.3f %%%n",
-                    report.nonFinite(),
-                    report.saturated(),
-                    100 * report.flushedVFraction());
+            out.println("  " + describe(result.report()));
         }
         if (accuracy != null) {
             out.println(
                     "check: " + accuracy.metrics() + (accuracy.sampled() ? "  on " + accuracy.rows() + " rows" : ""));
         }
+    }
+
+    private static String describe(NumericReport report) {
+        return report.isCounted()
+                ? String.format(
+                        Locale.ROOT,
+                        "non-finite inputs: %d, saturated: %d, V flushed to zero: %.3f %%",
+                        report.nonFinite(),
+                        report.saturated(),
+                        100 * report.flushedVFraction())
+                : "this backend does not count non-finite, saturated and flushed values";
     }
 
     private Map<String, Object> describe(

@@ -1,6 +1,7 @@
 package io.sage4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sage4j.Sage;
 import io.sage4j.cuda.DriverSearch;
@@ -50,9 +51,9 @@ class DevicesCommandTest {
 
     @Test
     void cudaBackendSaysWhyNot() {
-        String expected = DriverSearch.here()
-                .reason()
-                .orElse("the native kernels are not wired to Sage yet; ./sage4j ptx prints them");
+        // Where there is a driver the GPU decides, which this test does not know.
+        String expected = DriverSearch.here().reason().orElse("");
+        assumeTrue(!expected.isEmpty(), "there is a CUDA driver");
         assertThat(Sage.backends())
                 .filteredOn(b -> b.name().equals("cuda"))
                 .singleElement()

@@ -1,0 +1,354 @@
+package io.sage4j.plan;
+
+import io.sage4j.DType;
+import io.sage4j.SageException;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.OperandLayout;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.numeric.WgmmaLayout;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.kernel.CausalOrder;
+import io.sage4j.ptx.kernel.ChannelScale;
+import io.sage4j.ptx.kernel.KMean;
+import io.sage4j.ptx.kernel.LseCorrection;
+import io.sage4j.ptx.kernel.MmaAttention;
+import io.sage4j.ptx.kernel.MmaAttentionSpec;
+import io.sage4j.ptx.kernel.QkTarget;
+import io.sage4j.ptx.kernel.QuantizeQk;
+import io.sage4j.ptx.kernel.QuantizeV;
+import io.sage4j.ptx.kernel.VTarget;
+import io.sage4j.ptx.kernel.WgmmaAttention;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * Quantized attention as a sequence of native kernels: the one place that knows their order, grids and arguments. Schemes
+ * on Hopper tiles take the {@code wgmma} kernels, those on the others the {@code mma.sync} kernels.
+ */
+public final class NativeAttention {
+    private static final int REDUCED_CHANNELS = 32;
+    private static final int V_KEYS = 64;
+    /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
+    private static final double CACHE_SHARE = 0.65;
+
+    /**
+     * How a tensor lies in device memory, in elements; channels are contiguous.
+     *
+     * @param address of the first element
+     * @param batch elements from one batch entry to the next
+     * @param head elements from one head to the next
+     * @param token elements from one token to the next
+     */
+    public record Placed(long address, long batch, long head, long token) {
+        private boolean isAligned(int elements, int bytes) {
+            return address % ((long) elements * bytes) == 0
+                    && batch % elements == 0
+                    && head % elements == 0
+                    && token % elements == 0;
+        }
+    }
+
+    /**
+     * What a call computes, on what.
+     *
+     * @param shape sizes; neither length is 0
+     * @param scheme numeric scheme
+     * @param diagonal query i sees the keys j with {@code j <= i + diagonal}
+     * @param smScale factor of the scores
+     * @param type FP16 or BF16
+     * @param q queries
+     * @param k keys
+     * @param v values
+     * @param out output
+     * @param lse address of the log-sum-exp, FP32 [batch, qHeads, qoLen]; 0 for none
+     */
+    public record Call(
+            AttentionShape shape,
+            Scheme scheme,
+            int diagonal,
+            float smScale,
+            DType type,
+            Placed q,
+            Placed k,
+            Placed v,
+            Placed out,
+            long lse) {}
+
+    /** Equal for equal kernels: their generator and all that it is given. */
+    private record Key(Class<?> generator, List<Object> options) {
+        static Key of(Class<?> generator, Object... options) {
+            return new Key(generator, Arrays.asList(options));
+        }
+    }
+
+    private final NativeDevice device;
+    private final Call call;
+    private final AttentionShape shape;
+    private final Scheme scheme;
+    private final OperandLayout layout;
+    private final boolean wgmma;
+    private final int dim;
+    private final int heads;
+    private final int kvHeads;
+    private final boolean fp8;
+
+    private NativeAttention(NativeDevice device, Call call) {
+        this.device = device;
+        this.call = call;
+        shape = call.shape();
+        scheme = call.scheme();
+        layout = new OperandLayout(shape, scheme.tiles());
+        wgmma = scheme.tiles().equals(TileShape.WGMMA);
+        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : layout.paddedDim();
+        heads = Math.multiplyExact(shape.batch(), shape.qHeads());
+        kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
+        fp8 = scheme.pv() == PvFormat.E4M3;
+    }
+
+    /**
+     * Starts all steps of a call.
+     *
+     * @throws SageException if there is no native kernel for it, with the reason, before anything was started
+     */
+    public static void run(NativeDevice device, Call call) {
+        if (call.shape().headDim() > WgmmaLayout.MAX_DIM) {
+            throw new SageException("the native kernels take head_dim up to " + WgmmaLayout.MAX_DIM + ", this call has "
+                    + call.shape().headDim() + "; use another backend");
+        }
+        NativeAttention attention = new NativeAttention(device, call);
+        try {
+            attention.start();
+        } catch (IllegalArgumentException e) {
+            throw new SageException("no native kernel for this call: " + e.getMessage() + "; use another backend", e);
+        } catch (ArithmeticException e) {
+            throw new SageException("the native kernels count heads and rows in 31 bits: split the batch", e);
+        }
+    }
+
+    private void start() {
+        // The attention kernel first: its spec refuses what no kernel can do.
+        Attend attend = wgmma ? wgmmaAttend() : mmaAttend();
+        long kMean = scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
+        Codes k = rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), kMean);
+        Codes q = rows("quantize-q", call.q(), shape.qHeads(), shape.qoLen(), qTarget(), layout.qRows(), 0);
+        long vMean = scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
+        Codes v = values(vMean);
+        long correction = call.lse() != 0 && scheme.smoothK() ? correction(kMean) : 0;
+        attend.start(q, k, v, vMean, correction);
+    }
+
+    /** Codes and their scales. */
+    private record Codes(long codes, long scales) {}
+
+    /** The last step. */
+    private interface Attend {
+        void start(Codes q, Codes k, Codes v, long vMean, long correction);
+    }
+
+    private void launch(
+            String step, Key key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
+        device.launch(step, key, kernel, gridX, gridY, gridZ, arguments);
+    }
+
+    private List<Object> input(Placed data, int headCount, int tokens) {
+        return new ArrayList<>(
+                List.of(data.address(), headCount, data.batch(), data.head(), data.token(), tokens, shape.headDim()));
+    }
+
+    private long floats(long count) {
+        return device.allocate(Math.multiplyExact(count, (long) Float.BYTES));
+    }
+
+    private long mean(String step, Placed data) {
+        long mean = floats((long) kvHeads * dim);
+        List<Object> arguments = input(data, shape.kvHeads(), shape.kvLen());
+        arguments.add(mean);
+        launch(
+                step,
+                Key.of(KMean.class, call.type(), dim),
+                () -> KMean.kernel(call.type(), dim),
+                kvHeads,
+                dim / REDUCED_CHANNELS,
+                1,
+                arguments);
+        return mean;
+    }
+
+    private QkTarget qTarget() {
+        return wgmma
+                ? QkTarget.wgmmaQ(scheme.granularity())
+                : QkTarget.mma(ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows()));
+    }
+
+    private QkTarget kTarget() {
+        return wgmma
+                ? QkTarget.wgmmaK(scheme.granularity())
+                : QkTarget.mma(ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows()));
+    }
+
+    private Codes rows(
+            String step, Placed data, int headCount, int tokens, QkTarget target, int paddedRows, long mean) {
+        int all = Math.multiplyExact(shape.batch(), headCount);
+        long codes = device.allocate((long) all * paddedRows * dim);
+        long scales = floats((long) all * target.groups().count(paddedRows) * target.copies());
+        int perLane = dim / REDUCED_CHANNELS;
+        boolean aligned =
+                shape.headDim() == dim && data.isAligned(perLane, call.type().bytes());
+        List<Object> arguments = input(data, headCount, tokens);
+        if (mean != 0) {
+            arguments.add(mean);
+        }
+        arguments.addAll(List.of(codes, scales));
+        launch(
+                step,
+                Key.of(QuantizeQk.class, call.type(), target, dim, mean != 0, aligned),
+                () -> QuantizeQk.kernel(call.type(), target, dim, mean != 0, aligned),
+                paddedRows / target.groups().tile(),
+                all,
+                1,
+                arguments);
+        return new Codes(codes, scales);
+    }
+
+    private Codes values(long mean) {
+        boolean smooth = mean != 0;
+        long scale = 0;
+        long inverse = 0;
+        if (fp8) {
+            scale = floats((long) kvHeads * dim);
+            inverse = floats((long) kvHeads * dim);
+            List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
+            if (smooth) {
+                arguments.add(mean);
+            }
+            arguments.addAll(List.of(scale, inverse));
+            launch(
+                    "v-scale",
+                    Key.of(ChannelScale.class, call.type(), dim, smooth, scheme.vRange()),
+                    () -> ChannelScale.kernel(call.type(), dim, smooth, scheme.vRange()),
+                    kvHeads,
+                    dim / REDUCED_CHANNELS,
+                    1,
+                    arguments);
+        }
+        long codes = device.allocate((long) kvHeads * layout.kRows() * dim * (fp8 ? 1 : 2));
+        VTarget target = wgmma ? VTarget.wgmma(scheme.pv()) : VTarget.mma(scheme.pv());
+        boolean pairs =
+                shape.headDim() % 2 == 0 && call.v().isAligned(2, call.type().bytes());
+        List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
+        if (smooth) {
+            arguments.add(mean);
+        }
+        if (fp8) {
+            arguments.add(inverse);
+        }
+        arguments.add(codes);
+        launch(
+                "quantize-v",
+                Key.of(QuantizeV.class, call.type(), dim, target, smooth, pairs),
+                () -> QuantizeV.kernel(call.type(), dim, target, smooth, pairs),
+                layout.kRows() / V_KEYS,
+                kvHeads,
+                1,
+                arguments);
+        return new Codes(codes, scale);
+    }
+
+    private long correction(long kMean) {
+        long correction = floats((long) heads * shape.qoLen());
+        List<Object> arguments = input(call.q(), shape.qHeads(), shape.qoLen());
+        arguments.addAll(List.of(kMean, shape.groupSize(), call.smScale(), correction));
+        launch(
+                "lse-correction",
+                Key.of(LseCorrection.class, call.type(), dim),
+                () -> LseCorrection.kernel(call.type(), dim),
+                Math.ceilDiv(shape.qoLen(), LseCorrection.THREADS),
+                heads,
+                1,
+                arguments);
+        return correction;
+    }
+
+    private boolean isCausal() {
+        return call.diagonal() < shape.kvLen() - 1;
+    }
+
+    private boolean pairedStores() {
+        return shape.headDim() % 2 == 0 && call.out().isAligned(2, call.type().bytes());
+    }
+
+    /** What both attention kernels take, up to the score factor. */
+    private List<Object> attentionArguments(Codes q, Codes k, Codes v, long vMean, long correction) {
+        List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes(), q.scales(), k.scales()));
+        if (fp8) {
+            arguments.add(v.scales());
+        }
+        if (vMean != 0) {
+            arguments.add(vMean);
+        }
+        Placed out = call.out();
+        arguments.addAll(List.of(out.address(), out.batch(), out.head(), out.token()));
+        if (call.lse() != 0) {
+            arguments.addAll(List.of(call.lse(), correction));
+        }
+        arguments.addAll(List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
+        if (isCausal()) {
+            arguments.add(call.diagonal());
+        }
+        arguments.add(call.smScale() * Numbers.LOG2E);
+        return arguments;
+    }
+
+    private Attend mmaAttend() {
+        MmaAttentionSpec spec = new MmaAttentionSpec(
+                scheme, dim, isCausal(), call.lse() != 0, call.smScale() < 0, call.type(), pairedStores());
+        return (q, k, v, vMean, correction) -> launch(
+                "attend",
+                Key.of(MmaAttention.class, spec),
+                () -> MmaAttention.kernel(spec),
+                layout.qTiles(),
+                shape.qHeads(),
+                shape.batch(),
+                attentionArguments(q, k, v, vMean, correction));
+    }
+
+    private Attend wgmmaAttend() {
+        if (device.arch() != Arch.SM_90A) {
+            throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
+                    + device.arch().ptx() + ": take the scheme of the same name without sm90");
+        }
+        if (call.smScale() < 0) {
+            throw new IllegalArgumentException("the wgmma kernel takes an sm_scale of 0 or more, this one is "
+                    + call.smScale() + ": negate q and sm_scale");
+        }
+        WgmmaAttentionSpec spec =
+                new WgmmaAttentionSpec(scheme, dim, isCausal(), call.lse() != 0, call.type(), pairedStores());
+        long work = (long) Math.ceilDiv(shape.qoLen(), spec.rows()) * heads;
+        int ctas = Math.min(device.multiprocessors(), Math.toIntExact(work));
+        return (q, k, v, vMean, correction) -> {
+            List<Object> arguments = attentionArguments(q, k, v, vMean, correction);
+            arguments.add(heads);
+            if (isCausal()) {
+                long codeBytes = 2L * layout.kRows() * dim;
+                arguments.add(new CausalOrder(heads, spec.rows(), shape.qoLen(), shape.kvLen(), call.diagonal(), ctas)
+                        .headGroup(codeBytes, (long) (device.cacheBytes() * CACHE_SHARE)));
+            }
+            launch(
+                    "attend",
+                    Key.of(WgmmaAttention.class, spec),
+                    () -> WgmmaAttention.kernel(spec),
+                    ctas,
+                    1,
+                    1,
+                    arguments);
+        };
+    }
+}

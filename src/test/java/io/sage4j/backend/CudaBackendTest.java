@@ -1,0 +1,331 @@
+package io.sage4j.backend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.sage4j.AttentionResult;
+import io.sage4j.AttentionSpec;
+import io.sage4j.DType;
+import io.sage4j.Layout;
+import io.sage4j.Sage;
+import io.sage4j.SageException;
+import io.sage4j.Tensor;
+import io.sage4j.Variant;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.BFloat16;
+import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.Rung;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.oracle.AttentionInputs;
+import io.sage4j.oracle.HardData;
+import io.sage4j.oracle.ModelResult;
+import io.sage4j.oracle.VariantModel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The native kernels on a GPU against the bit-faithful model; skipped where there is none, unless the environment variable
+ * {@code SAGE4J_REQUIRE_CUDA} is set.
+ *
+ * <p>Bounds. The tensor cores sum E4M3 products with about 14 bits of fraction, the exponential is approximate, and P
+ * rounds to a neighbour where the model's lies near a tie: an output may be off by {@link #OUTPUT_BOUND} of the call's
+ * largest. The wgmma kernels sum the rounded P, each off by up to 1/16 in both directions: an lse may be off by
+ * {@link #WGMMA_LSE_BOUND}, the others by {@link #LSE_BOUND}, in proportion past 100.
+ */
+class CudaBackendTest {
+    private static final double OUTPUT_BOUND = 2e-2;
+    private static final double LSE_BOUND = 1e-4;
+    private static final double WGMMA_LSE_BOUND = 3.2e-2;
+    private static final String REQUIRE = "SAGE4J_REQUIRE_CUDA";
+
+    private static Sage sage;
+
+    @BeforeAll
+    static void open() {
+        boolean available = Sage.backends().stream().anyMatch(b -> b.name().equals(Backends.CUDA) && b.available());
+        if (System.getenv(REQUIRE) != null) {
+            assertThat(available)
+                    .as("a GPU, as %s asks: %s", REQUIRE, Sage.backends())
+                    .isTrue();
+        }
+        assumeTrue(available, "no GPU");
+        sage = Sage.open(Backends.CUDA);
+    }
+
+    @AfterAll
+    static void close() {
+        if (sage != null) {
+            sage.close();
+        }
+    }
+
+    /** A tensor of the values, [batch, heads, tokens, dim] or with heads inside, rows {@code gap} elements apart. */
+    private static Tensor tensor(
+            Arena arena,
+            float[] values,
+            DType type,
+            Layout layout,
+            int batch,
+            int heads,
+            int tokens,
+            int dim,
+            int gap) {
+        boolean inside = layout.headAxis() == 2;
+        long row = dim + gap;
+        long[] shape = inside ? new long[] {batch, tokens, heads, dim} : new long[] {batch, heads, tokens, dim};
+        long[] strides = {row * heads * tokens, row * shape[2], row, 1};
+        MemorySegment data = arena.allocate(Math.max(2, 2 * row * heads * tokens * batch));
+        data.fill((byte) 0x7E);
+        long headStride = inside ? strides[2] : strides[1];
+        long tokenStride = inside ? strides[1] : strides[2];
+        for (int n = 0; n < values.length; n++) {
+            int r = n / dim;
+            long at = (long) (r / tokens / heads) * strides[0]
+                    + r / tokens % heads * headStride
+                    + r % tokens * tokenStride
+                    + n % dim;
+            short bits = type == DType.FLOAT16 ? Float16.encode(values[n]) : BFloat16.encode(values[n]);
+            data.setAtIndex(ValueLayout.JAVA_SHORT, at, bits);
+        }
+        return Tensor.of(data, type, shape, strides);
+    }
+
+    private record Case(Variant variant, DType type, Layout layout, int gap, AttentionSpec.Causal causal) {}
+
+    private static AttentionResult run(Sage on, Arena arena, AttentionInputs in, Case c) {
+        AttentionShape s = in.shape();
+        Tensor q = tensor(arena, in.q(), c.type, c.layout, s.batch(), s.qHeads(), s.qoLen(), s.headDim(), c.gap);
+        Tensor k = tensor(arena, in.k(), c.type, c.layout, s.batch(), s.kvHeads(), s.kvLen(), s.headDim(), c.gap);
+        Tensor v = tensor(arena, in.v(), c.type, c.layout, s.batch(), s.kvHeads(), s.kvLen(), s.headDim(), c.gap);
+        AttentionSpec spec = AttentionSpec.builder()
+                .variant(c.variant)
+                .layout(c.layout)
+                .causal(c.causal)
+                .smScale(in.smScale())
+                .lse(true)
+                .build();
+        return on.attend(q, k, v, spec);
+    }
+
+    private static void check(AttentionInputs in, Case c) {
+        String what = in.shape() + " " + c + " sm_scale " + in.smScale();
+        AttentionInputs asked =
+                in.withDiagonal(c.causal.diagonal(in.shape().qoLen(), in.shape().kvLen()));
+        ModelResult model = VariantModel.run(asked, Rung.QUANTIZED, c.variant.scheme());
+        try (Arena arena = Arena.ofShared()) {
+            AttentionResult result = run(sage, arena, asked, c);
+            AttentionShape s = in.shape();
+            boolean inside = c.layout.headAxis() == 2;
+            float[] expected = ModelResult.rounded(model.o(), c.type);
+            double largest = 1e-30;
+            for (float e : expected) {
+                largest = Float.isFinite(e) ? Math.max(largest, Math.abs(e)) : largest;
+            }
+            Tensor out = result.output();
+            for (int n = 0; n < expected.length; n++) {
+                int r = n / s.headDim();
+                int token = r % s.qoLen();
+                int head = r / s.qoLen() % s.qHeads();
+                int batch = r / s.qoLen() / s.qHeads();
+                float actual = inside
+                        ? out.get(batch, token, head, n % s.headDim())
+                        : out.get(batch, head, token, n % s.headDim());
+                boolean close = Float.isNaN(expected[n])
+                        ? Float.isNaN(actual)
+                        : expected[n] == actual || Math.abs(expected[n] - actual) <= OUTPUT_BOUND * largest;
+                assertThat(close)
+                        .as(
+                                "%s: output (%d, %d, %d, %d) is %s, expected %s",
+                                what, batch, head, token, n % s.headDim(), actual, expected[n])
+                        .isTrue();
+            }
+            double bound = c.variant.name().contains("sm90") ? WGMMA_LSE_BOUND : LSE_BOUND;
+            for (int n = 0; n < model.lse().length; n++) {
+                float e = model.lse()[n];
+                float a = result.lse().orElseThrow().data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, n);
+                boolean close = Float.isNaN(e)
+                        ? Float.isNaN(a)
+                        : e == a || Math.abs(e - a) <= bound * Math.max(1, Math.abs(e) / 100);
+                assertThat(close)
+                        .as("%s: lse %d is %s, expected %s", what, n, a, e)
+                        .isTrue();
+            }
+        }
+    }
+
+    private static final List<String> VARIANTS = List.of(
+            "int8-fp8-sm90",
+            "int8-fp8-sm90-f16acc",
+            "int8-fp8",
+            "int8-fp8-f16acc",
+            "int8-fp8-f32",
+            "int8-fp8-f16acc-p112",
+            "int8-fp16",
+            "int8-fp16-f16acc",
+            "int8-fp16-f16f32");
+
+    private static List<String> variants() {
+        return VARIANTS;
+    }
+
+    @ParameterizedTest
+    @org.junit.jupiter.params.provider.MethodSource("variants")
+    void oddShapesOfEveryVariant(String variant) {
+        long seed = new Random().nextLong();
+        System.out.println("CudaBackendTest " + variant + " seed " + seed);
+        Random random = new Random(seed);
+        Granularity[] granularities = {Granularity.PER_THREAD, Granularity.PER_WARP, Granularity.PER_BLOCK};
+        for (int n = 0; n < 24; n++) {
+            int kvHeads = 1 + random.nextInt(2);
+            AttentionShape shape = new AttentionShape(
+                    1 + random.nextInt(2),
+                    kvHeads * (1 + random.nextInt(3)),
+                    kvHeads,
+                    1 + random.nextInt(random.nextBoolean() ? 300 : 20),
+                    1 + random.nextInt(random.nextBoolean() ? 400 : 20),
+                    random.nextInt(3) == 0 ? 64 : random.nextInt(2) == 0 ? 128 : 1 + random.nextInt(128));
+            Scheme scheme = Variant.of(variant)
+                    .scheme()
+                    .withGranularity(granularities[random.nextInt(3)])
+                    .withSmoothK(random.nextInt(4) > 0)
+                    .withSmoothV(random.nextInt(4) == 0);
+            DType type = random.nextBoolean() ? DType.FLOAT16 : DType.BFLOAT16;
+            HardData data =
+                    HardData.allFinite().get(random.nextInt(HardData.allFinite().size()));
+            AttentionSpec.Causal[] causal = AttentionSpec.Causal.values();
+            // Running FP16 sums overflow by design where V is large.
+            if (variant.equals("int8-fp16-f16acc") || variant.equals("int8-fp16-f16f32")) {
+                data = HardData.NORMAL;
+            }
+            check(
+                    data.inputs(shape, seed + n, type),
+                    new Case(
+                            Variant.of(variant).with(scheme),
+                            type,
+                            random.nextBoolean() ? Layout.HND : Layout.NHD,
+                            random.nextInt(3),
+                            causal[random.nextInt(causal.length)]));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(HardData.class)
+    void hardDataOnHopperTiles(HardData data) {
+        AttentionInputs in = data.inputs(new AttentionShape(1, 2, 1, 200, 300, 64), 17, DType.FLOAT16);
+        for (String variant : List.of("int8-fp8-sm90", "int8-fp8-sm90-f16acc", "int8-fp16")) {
+            check(in, new Case(Variant.of(variant), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.TOP_LEFT));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {0f, 1e-6f, 3f, 1000f})
+    void scoreFactors(float smScale) {
+        AttentionInputs in = HardData.NORMAL
+                .inputs(new AttentionShape(1, 1, 1, 130, 257, 128), 3, DType.FLOAT16)
+                .withSmScale(smScale);
+        check(in, new Case(Variant.of("int8-fp8-sm90"), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.NONE));
+    }
+
+    @Test
+    void runsAreEqualAlsoSideBySide() throws Exception {
+        List<AttentionInputs> inputs = new ArrayList<>();
+        for (int n = 0; n < 8; n++) {
+            inputs.add(HardData.NORMAL.inputs(
+                    new AttentionShape(1, 2 + n % 3, 1, 100 + 97 * n, 200 + 31 * n, n % 2 == 0 ? 128 : 64),
+                    n,
+                    DType.FLOAT16));
+        }
+        Case c = new Case(Variant.of("int8-fp8-sm90"), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.TOP_LEFT);
+        try (Arena arena = Arena.ofShared()) {
+            List<float[]> alone = new ArrayList<>();
+            for (AttentionInputs in : inputs) {
+                alone.add(run(sage, arena, in, c).output().toFloatArray());
+            }
+            ExecutorService threads = Executors.newFixedThreadPool(8);
+            try {
+                List<Future<?>> done = new ArrayList<>();
+                for (int thread = 0; thread < 8; thread++) {
+                    int first = thread;
+                    done.add(threads.submit(() -> {
+                        for (int n = 0; n < 40; n++) {
+                            int which = (first + n) % inputs.size();
+                            assertThat(run(sage, arena, inputs.get(which), c)
+                                            .output()
+                                            .toFloatArray())
+                                    .isEqualTo(alone.get(which));
+                        }
+                    }));
+                }
+                for (Future<?> future : done) {
+                    future.get(5, TimeUnit.MINUTES);
+                }
+            } finally {
+                threads.shutdownNow();
+            }
+        }
+    }
+
+    @Test
+    void emptySequences() {
+        for (int[] lengths : new int[][] {{0, 5}, {5, 0}, {0, 0}}) {
+            Tensor q = Tensor.allocate(DType.FLOAT16, 1, 1, lengths[0], 64);
+            Tensor k = Tensor.allocate(DType.FLOAT16, 1, 1, lengths[1], 64);
+            AttentionResult result = sage.attend(
+                    q,
+                    k,
+                    k,
+                    AttentionSpec.builder()
+                            .variant(Variant.of("int8-fp8-sm90"))
+                            .lse(true)
+                            .build());
+            for (float o : result.output().toFloatArray()) {
+                assertThat(o).isZero();
+            }
+            for (float lse : result.lse().orElseThrow().toFloatArray()) {
+                assertThat(lse).isEqualTo(Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    @Test
+    void whatItDoesNotTakeIsRefusedByName() {
+        Tensor floats = Tensor.allocate(DType.FLOAT32, 1, 1, 4, 64);
+        Tensor halves = Tensor.allocate(DType.FLOAT16, 1, 1, 4, 64);
+        AttentionSpec.Builder spec = AttentionSpec.builder().variant(Variant.INT8_FP8);
+        assertThatThrownBy(() -> sage.attend(floats, floats, floats, spec.build()))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("float16 and bfloat16");
+        assertThatThrownBy(() -> sage.attend(
+                        halves,
+                        halves,
+                        halves,
+                        AttentionSpec.builder().variant(Variant.FLASH).build()))
+                .hasMessageContaining("quantized variants");
+        Tensor mask = Tensor.of(new float[16], 1, 1, 4, 4);
+        assertThatThrownBy(() -> sage.attend(
+                        halves,
+                        halves,
+                        halves,
+                        AttentionSpec.builder()
+                                .variant(Variant.INT8_FP8)
+                                .mask(mask)
+                                .build()))
+                .hasMessageContaining("no mask tensor");
+    }
+}

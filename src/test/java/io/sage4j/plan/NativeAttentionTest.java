@@ -1,0 +1,208 @@
+package io.sage4j.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sage4j.DType;
+import io.sage4j.SageException;
+import io.sage4j.Variant;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.Rung;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.oracle.AttentionInputs;
+import io.sage4j.oracle.ModelResult;
+import io.sage4j.oracle.RandomInputs;
+import io.sage4j.oracle.VariantModel;
+import io.sage4j.plan.NativeAttention.Placed;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.sim.GlobalMemory;
+import io.sage4j.ptx.sim.Simulator;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The sequence of native kernels, run in the interpreter and compared with the model. */
+class NativeAttentionTest {
+    private static final double BOUND = 0x1p-9 + 0x1p-11;
+
+    /** Runs each kernel at once; those with instructions that the interpreter lacks are only noted. */
+    private static final class Interpreted implements NativeDevice, AutoCloseable {
+        private final Arena arena = Arena.ofConfined();
+        private final GlobalMemory global = new GlobalMemory();
+        private final Simulator simulator = new Simulator(global);
+        private final Arch arch;
+        private final List<String> steps = new ArrayList<>();
+        private Kernel last;
+        private List<Object> lastArguments;
+        private int lastGrid;
+
+        Interpreted(Arch arch) {
+            this.arch = arch;
+        }
+
+        MemorySegment segment(long bytes) {
+            MemorySegment segment = arena.allocate(Math.max(256, bytes), 256);
+            segment.fill((byte) 0x7D);
+            return segment;
+        }
+
+        @Override
+        public Arch arch() {
+            return arch;
+        }
+
+        @Override
+        public int multiprocessors() {
+            return 132;
+        }
+
+        @Override
+        public long cacheBytes() {
+            return 50L << 20;
+        }
+
+        @Override
+        public long allocate(long bytes) {
+            return global.map(segment(bytes));
+        }
+
+        @Override
+        public void launch(
+                String step,
+                Object key,
+                Supplier<Kernel> kernel,
+                int gridX,
+                int gridY,
+                int gridZ,
+                List<Object> arguments) {
+            steps.add(step);
+            last = kernel.get();
+            lastArguments = arguments;
+            lastGrid = gridX;
+            assertThat(arguments).as(step).hasSameSizeAs(last.params());
+            if (!last.requirement().hopperOnly()) {
+                simulator.run(last, gridX, gridY, gridZ, arguments.toArray());
+            }
+        }
+
+        @Override
+        public void close() {
+            arena.close();
+        }
+    }
+
+    private static MemorySegment halves(Interpreted device, float[] values) {
+        MemorySegment segment = device.segment(values.length * 2L);
+        for (int n = 0; n < values.length; n++) {
+            segment.setAtIndex(ValueLayout.JAVA_SHORT, n, Float16.encode(values[n]));
+        }
+        return segment;
+    }
+
+    private static Placed placed(Interpreted device, MemorySegment segment, int heads, int tokens, int dim) {
+        return new Placed(device.global.map(segment), (long) heads * tokens * dim, (long) tokens * dim, dim);
+    }
+
+    private static NativeAttention.Call call(
+            Interpreted device, AttentionInputs in, Scheme scheme, MemorySegment out, MemorySegment lse) {
+        AttentionShape s = in.shape();
+        return new NativeAttention.Call(
+                s,
+                scheme,
+                in.diagonal(),
+                in.smScale(),
+                DType.FLOAT16,
+                placed(device, halves(device, in.q()), s.qHeads(), s.qoLen(), s.headDim()),
+                placed(device, halves(device, in.k()), s.kvHeads(), s.kvLen(), s.headDim()),
+                placed(device, halves(device, in.v()), s.kvHeads(), s.kvLen(), s.headDim()),
+                placed(device, out, s.qHeads(), s.qoLen(), s.headDim()),
+                lse == null ? 0 : device.global.map(lse));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8, 64, 70, 100, false",
+        "int8-fp8-f16acc, 33, 65, 129, true",
+        "int8-fp16, 100, 40, 66, false",
+        "int8-fp16-f16f32, 64, 5, 64, true",
+    })
+    void mmaSequenceIsTheModel(String variant, int dim, int qoLen, int kvLen, boolean smoothV) {
+        Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(2, 4, 2, qoLen, kvLen, dim), dim + kvLen)
+                .biasK(2f)
+                .rounded(DType.FLOAT16);
+        ModelResult model = VariantModel.run(in, Rung.QUANTIZED, scheme);
+        float[] expected = ModelResult.rounded(model.o(), DType.FLOAT16);
+        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+            MemorySegment out = device.segment(expected.length * 2L);
+            MemorySegment lse = device.segment(model.lse().length * 4L);
+            NativeAttention.run(device, call(device, in, scheme, out, lse));
+            double largest = 0;
+            double worst = 0;
+            for (int n = 0; n < expected.length; n++) {
+                float actual = Float16.decode(out.getAtIndex(ValueLayout.JAVA_SHORT, n));
+                largest = Math.max(largest, Math.abs(expected[n]));
+                worst = Math.max(worst, Math.abs(expected[n] - (double) actual));
+            }
+            assertThat(worst).isLessThan(BOUND * largest);
+            for (int n = 0; n < model.lse().length; n++) {
+                assertThat((double) Math.abs(lse.getAtIndex(ValueLayout.JAVA_FLOAT, n) - model.lse()[n]))
+                        .isLessThan(0x1p-18 * (1 + Math.abs(model.lse()[n])));
+            }
+            assertThat(device.steps).contains("smooth-k", "quantize-k", "quantize-q", "quantize-v", "lse-correction");
+            assertThat(device.steps).endsWith("attend");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"128, 300, 300, 0, 3, 1", "64, 1000, 1000, 0, 6, 2", "100, 64, 4096, 536870911, 1, 0"})
+    void wgmmaSequenceHasItsStepsAndGrid(int dim, int qoLen, int kvLen, int diagonal, int tiles, int group) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, kvLen, dim), 3)
+                .rounded(DType.FLOAT16)
+                .withDiagonal(diagonal);
+        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+            MemorySegment out = device.segment((long) in.q().length * 2);
+            NativeAttention.run(
+                    device, call(device, in, Variant.of("int8-fp8-sm90").scheme(), out, null));
+            assertThat(device.steps)
+                    .containsExactly("smooth-k", "quantize-k", "quantize-q", "v-scale", "quantize-v", "attend");
+            assertThat(device.lastGrid).isEqualTo(2 * tiles);
+            List<Object> arguments = device.lastArguments;
+            if (group == 0) {
+                assertThat(arguments).endsWith(2);
+            } else {
+                assertThat(arguments.get(arguments.size() - 2)).isEqualTo(2);
+                assertThat((int) arguments.get(arguments.size() - 1)).isBetween(1, 2);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-sm90, SM_89, 64, 1, need a Hopper GPU",
+        "int8-fp8-sm90, SM_90A, 64, -1, negate q and sm_scale",
+        "int4-fp8, SM_89, 64, 1, without smooth Q",
+        "int8-int8, SM_89, 64, 1, E4M3 or FP16",
+        "int8-fp8, SM_89, 160, 1, head_dim up to 128",
+    })
+    void whatNoKernelDoesIsRefusedBeforeAnyWork(String variant, Arch arch, int dim, int sign, String why) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 1, 1, 4, 4, dim), 1)
+                .rounded(DType.FLOAT16)
+                .withSmScale(sign * 0.1f);
+        try (Interpreted device = new Interpreted(arch)) {
+            MemorySegment out = device.segment((long) in.q().length * 2);
+            NativeAttention.Call call = call(device, in, Variant.of(variant).scheme(), out, null);
+            assertThatThrownBy(() -> NativeAttention.run(device, call))
+                    .isInstanceOf(SageException.class)
+                    .hasMessageContaining(why);
+            assertThat(device.steps).isEmpty();
+        }
+    }
+}

@@ -18,6 +18,7 @@ import io.sage4j.numeric.Float16;
 import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
 import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.HardData;
 import io.sage4j.oracle.ModelResult;
@@ -37,19 +38,24 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The native kernels on a GPU against the bit-faithful model; skipped where there is none, unless the environment variable
  * {@code SAGE4J_REQUIRE_CUDA} is set.
  *
- * <p>Bounds. The tensor cores sum E4M3 products with about 14 bits of fraction, the exponential is approximate, and P
- * rounds to a neighbour where the model's lies near a tie: an output may be off by {@link #OUTPUT_BOUND} of the call's
- * largest. The wgmma kernels sum the rounded P, each off by up to 1/16 in both directions: an lse may be off by
- * {@link #WGMMA_LSE_BOUND}, the others by {@link #LSE_BOUND}, in proportion past 100.
+ * <p>Bounds, against the call's largest output. The tensor cores sum E4M3 products with about 14 bits of fraction, the
+ * exponential is approximate, and P rounds to a neighbour where the model's lies near a tie: {@link #OUTPUT_BOUND}. The
+ * wgmma kernels divide by the sum of the rounded P, each of which is up to 1/16 off, where the model sums P as it was:
+ * {@link #WGMMA_OUTPUT_BOUND}, and {@link #WGMMA_LSE_BOUND} for the lse, which is else {@link #LSE_BOUND}, in proportion
+ * past 100. On average all this, and the rounding to BF16, stays below {@link #L1_BOUND}. Seen on an H100: outputs off by
+ * at most 0.004 with mma.sync and 0.019 with wgmma, averages by 0.014 and 0.010.
  */
 class CudaBackendTest {
-    private static final double OUTPUT_BOUND = 2e-2;
+    private static final double OUTPUT_BOUND = 1e-2;
+    private static final double WGMMA_OUTPUT_BOUND = 4e-2;
+    private static final double L1_BOUND = 2e-2;
     private static final double LSE_BOUND = 1e-4;
     private static final double WGMMA_LSE_BOUND = 3.2e-2;
     private static final String REQUIRE = "SAGE4J_REQUIRE_CUDA";
@@ -124,6 +130,7 @@ class CudaBackendTest {
     }
 
     private static void check(AttentionInputs in, Case c) {
+        boolean wgmma = c.variant.scheme().tiles().equals(TileShape.WGMMA);
         String what = in.shape() + " " + c + " sm_scale " + in.smScale();
         AttentionInputs asked =
                 in.withDiagonal(c.causal.diagonal(in.shape().qoLen(), in.shape().kvLen()));
@@ -138,6 +145,9 @@ class CudaBackendTest {
                 largest = Float.isFinite(e) ? Math.max(largest, Math.abs(e)) : largest;
             }
             Tensor out = result.output();
+            double worst = 0;
+            double error = 0;
+            double sum = 1e-30;
             for (int n = 0; n < expected.length; n++) {
                 int r = n / s.headDim();
                 int token = r % s.qoLen();
@@ -146,16 +156,19 @@ class CudaBackendTest {
                 float actual = inside
                         ? out.get(batch, token, head, n % s.headDim())
                         : out.get(batch, head, token, n % s.headDim());
-                boolean close = Float.isNaN(expected[n])
-                        ? Float.isNaN(actual)
-                        : expected[n] == actual || Math.abs(expected[n] - actual) <= OUTPUT_BOUND * largest;
-                assertThat(close)
-                        .as(
-                                "%s: output (%d, %d, %d, %d) is %s, expected %s",
-                                what, batch, head, token, n % s.headDim(), actual, expected[n])
-                        .isTrue();
+                if (Float.isNaN(expected[n]) || expected[n] == actual) {
+                    assertThat(actual).as("%s: output %d", what, n).isEqualTo(Float.valueOf(expected[n]));
+                } else {
+                    worst = Math.max(worst, Math.abs(expected[n] - (double) actual));
+                    error += Math.abs(expected[n] - (double) actual);
+                    sum += Math.abs(expected[n]);
+                }
             }
-            double bound = c.variant.name().contains("sm90") ? WGMMA_LSE_BOUND : LSE_BOUND;
+            assertThat(worst)
+                    .as("%s: largest error of the output", what)
+                    .isLessThanOrEqualTo((wgmma ? WGMMA_OUTPUT_BOUND : OUTPUT_BOUND) * largest);
+            assertThat(error / sum).as("%s: relative L1", what).isLessThanOrEqualTo(L1_BOUND);
+            double bound = wgmma ? WGMMA_LSE_BOUND : LSE_BOUND;
             for (int n = 0; n < model.lse().length; n++) {
                 float e = model.lse()[n];
                 float a = result.lse().orElseThrow().data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, n);
@@ -185,7 +198,7 @@ class CudaBackendTest {
     }
 
     @ParameterizedTest
-    @org.junit.jupiter.params.provider.MethodSource("variants")
+    @MethodSource("variants")
     void oddShapesOfEveryVariant(String variant) {
         long seed = new Random().nextLong();
         System.out.println("CudaBackendTest " + variant + " seed " + seed);

@@ -156,7 +156,6 @@ final class CudaBackend implements AttentionBackend {
                         v,
                         placed,
                         lse == null ? 0 : lse.address()));
-        lane.finished();
         MemorySegment output = lane.download(out);
         MemorySegment sums = lse == null ? null : lane.download(lse);
         List<StepTime> steps = lane.await();

@@ -35,6 +35,7 @@ final class CudaLane implements NativeDevice {
     private final List<CudaEvent> events = new ArrayList<>();
     private final List<String> steps = new ArrayList<>();
     private final List<PinnedMemory> pinned = new ArrayList<>();
+    private int marks;
     private int pinnedUsed;
 
     CudaLane(CudaBackend backend, CudaContext context) {
@@ -108,7 +109,7 @@ final class CudaLane implements NativeDevice {
     public void launch(
             String step, Object key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
         CudaBackend.Compiled compiled = backend.compiled(key, kernel);
-        mark(step);
+        mark();
         KernelArguments packed = new KernelArguments();
         for (Object argument : arguments) {
             if (argument instanceof Long l) {
@@ -122,27 +123,24 @@ final class CudaLane implements NativeDevice {
         LaunchShape shape = LaunchShape.of(new Extent(gridX, gridY, gridZ), Extent.of(compiled.threads()))
                 .withSharedBytes(compiled.sharedBytes());
         stream.launch(compiled.function(), shape, packed);
-    }
-
-    private void mark(String step) {
-        if (events.size() == steps.size()) {
-            events.add(context.newEvent());
-        }
-        events.get(steps.size()).record(stream);
+        mark();
         steps.add(step);
     }
 
-    /** Ends the last step. */
-    void finished() {
-        mark("end");
+    /** Records an event: one before and one behind each step, as the next kernel may have to be compiled in between. */
+    private void mark() {
+        if (events.size() == marks) {
+            events.add(context.newEvent());
+        }
+        events.get(marks++).record(stream);
     }
 
     /** Waits for the GPU and tells how long each step took. */
     List<StepTime> await() {
         stream.synchronize();
         List<StepTime> times = new ArrayList<>();
-        for (int n = 0; n + 1 < steps.size(); n++) {
-            float millis = events.get(n + 1).millisSince(events.get(n));
+        for (int n = 0; n < steps.size(); n++) {
+            float millis = events.get(2 * n + 1).millisSince(events.get(2 * n));
             times.add(new StepTime(steps.get(n), (long) (millis * 1e6)));
         }
         return times;
@@ -153,6 +151,7 @@ final class CudaLane implements NativeDevice {
         memory.forEach(DeviceMemory::close);
         memory.clear();
         steps.clear();
+        marks = 0;
         pinnedUsed = 0;
     }
 

@@ -16,6 +16,7 @@ import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.BFloat16;
 import io.sage4j.numeric.Float16;
 import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
@@ -45,19 +46,21 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The native kernels on a GPU against the bit-faithful model; skipped where there is none, unless the environment variable
  * {@code SAGE4J_REQUIRE_CUDA} is set.
  *
- * <p>Bounds, against the call's largest output. The tensor cores sum E4M3 products with about 14 bits of fraction, the
- * exponential is approximate, and P rounds to a neighbour where the model's lies near a tie: {@link #OUTPUT_BOUND}. The
- * wgmma kernels divide by the sum of the rounded P, each of which is up to 1/16 off, where the model sums P as it was:
- * {@link #WGMMA_OUTPUT_BOUND}, and {@link #WGMMA_LSE_BOUND} for the lse, which is else {@link #LSE_BOUND}, in proportion
- * past 100. On average all this, and the rounding to BF16, stays below {@link #L1_BOUND}. Seen on an H100: outputs off by
- * at most 0.004 with mma.sync and 0.019 with wgmma, averages by 0.014 and 0.010.
+ * <p>Bounds, against the call's largest output. FP16 P and V: the exponential is approximate and sums are in another order,
+ * {@link #OUTPUT_BOUND}. E4M3: the tensor cores sum products with about 14 bits of fraction, and P rounds to a neighbour,
+ * 1/16 away, where the model's lies near a tie, {@link #FP8_OUTPUT_BOUND}. The wgmma kernels also divide by the sum of the
+ * rounded P where the model sums P as it was, hence {@link #WGMMA_LSE_BOUND} for the lse, else {@link #LSE_BOUND}, in
+ * proportion past 100. On average all this, and the rounding to BF16, stays below {@link #L1_BOUND}; {@link #FEW_KEYS_BOUND}
+ * where wgmma has fewer than {@link #FEW_KEYS} keys. Seen on an H100: outputs off by at most 0.023, averages by 0.014.
  */
 class CudaBackendTest {
     private static final double OUTPUT_BOUND = 1e-2;
-    private static final double WGMMA_OUTPUT_BOUND = 4e-2;
+    private static final double FP8_OUTPUT_BOUND = 4e-2;
     private static final double L1_BOUND = 2e-2;
+    private static final int FEW_KEYS = 64;
+    private static final double FEW_KEYS_BOUND = 8e-2;
     private static final double LSE_BOUND = 1e-4;
-    private static final double WGMMA_LSE_BOUND = 3.2e-2;
+    private static final double WGMMA_LSE_BOUND = 6.5e-2;
     private static final String REQUIRE = "SAGE4J_REQUIRE_CUDA";
 
     private static Sage sage;
@@ -164,17 +167,20 @@ class CudaBackendTest {
                     sum += Math.abs(expected[n]);
                 }
             }
-            assertThat(worst)
+            // Over few keys the roundings of P do not average out: the sum itself may be 1/16 off.
+            boolean few = wgmma && s.kvLen() < FEW_KEYS;
+            double bound = c.variant.scheme().pv() == PvFormat.E4M3 ? FP8_OUTPUT_BOUND : OUTPUT_BOUND;
+            assertThat(worst / largest)
                     .as("%s: largest error of the output", what)
-                    .isLessThanOrEqualTo((wgmma ? WGMMA_OUTPUT_BOUND : OUTPUT_BOUND) * largest);
-            assertThat(error / sum).as("%s: relative L1", what).isLessThanOrEqualTo(L1_BOUND);
-            double bound = wgmma ? WGMMA_LSE_BOUND : LSE_BOUND;
+                    .isLessThanOrEqualTo(few ? FEW_KEYS_BOUND : bound);
+            assertThat(error / sum).as("%s: relative L1", what).isLessThanOrEqualTo(few ? FEW_KEYS_BOUND : L1_BOUND);
+            double lseBound = wgmma ? WGMMA_LSE_BOUND : LSE_BOUND;
             for (int n = 0; n < model.lse().length; n++) {
                 float e = model.lse()[n];
                 float a = result.lse().orElseThrow().data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, n);
                 boolean close = Float.isNaN(e)
                         ? Float.isNaN(a)
-                        : e == a || Math.abs(e - a) <= bound * Math.max(1, Math.abs(e) / 100);
+                        : e == a || Math.abs(e - a) <= lseBound * Math.max(1, Math.abs(e) / 100);
                 assertThat(close)
                         .as("%s: lse %d is %s, expected %s", what, n, a, e)
                         .isTrue();

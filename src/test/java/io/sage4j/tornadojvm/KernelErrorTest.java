@@ -215,4 +215,15 @@ class KernelErrorTest {
         assertThat(error.kernel()).isEqualTo("KernelErrorTest.plain of task g.t");
         assertThat(error).hasMessageContaining("index 4 outside FloatArray of 4 elements at KernelErrorTest.java:");
     }
+
+    /** HotSpot throws exceptions without a stack from code that throws often. */
+    @Test
+    void anErrorWithoutAStackIsStillDescribed() {
+        NullPointerException error = new NullPointerException("why");
+        error.setStackTrace(new StackTraceElement[0]);
+        assertThat(KernelFrames.describe(error))
+                .contains("NullPointerException")
+                .contains("why");
+        assertThat(KernelFrames.programFrames(error.getStackTrace())).isEmpty();
+    }
 }

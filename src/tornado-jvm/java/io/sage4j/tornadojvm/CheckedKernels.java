@@ -85,6 +85,13 @@ final class CheckedKernels {
         if (stack == null) {
             return null;
         }
+        if (stack.length == 0) {
+            throw unsupported(
+                    name,
+                    "the JVM left out the stack that tells its kernel; start Java with"
+                            + " -XX:-OmitStackTraceInFastThrow",
+                    null);
+        }
         StackTraceElement[] frames = KernelFrames.programFrames(stack);
         if (frames.length == 0) {
             throw unsupported(name, "its kernel was not found on the stack", null);

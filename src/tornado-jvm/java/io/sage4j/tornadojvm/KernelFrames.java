@@ -45,6 +45,9 @@ final class KernelFrames {
      * is a method of the API itself counts as program.
      */
     static StackTraceElement[] programFrames(StackTraceElement[] stack) {
+        if (stack.length == 0) {
+            return stack; // thrown by compiled code: HotSpot leaves the stack out of exceptions that come often
+        }
         int caller = stack.length - 1;
         while (caller >= 0 && !isCaller(stack[caller])) {
             caller--;

@@ -284,8 +284,6 @@ final class WgmmaConsumer {
                 Imm.of(FLOAT),
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         Reg product = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
-        // The arrival speaks for the scales that the other lanes have read.
-        k.emit(new WarpBarrier());
         release(kernel.emptyK, stage(passes));
         Reg zero = k.compare(Relation.EQ, Type.F32, product, Imm.of(0f));
         scale = k.select(Type.F32, zero, Imm.of(LEAST_SCALE), product);
@@ -412,7 +410,9 @@ final class WgmmaConsumer {
         kernel.await(barrier, k.and(k.shr(number, 2), 1));
     }
 
+    /** Gives a stage back; one lane's arrival speaks for what all lanes of the warp have read. */
     private void release(Reg barriers, Reg stage) {
+        k.emit(new WarpBarrier());
         Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
         Address at = Address.of(kernel.stageAddress(barriers, stage, BARRIER));
         k.guarded(first, () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null)));

@@ -184,7 +184,7 @@ public final class NativeAttention {
 
     private QkTarget qTarget() {
         return wgmma
-                ? QkTarget.wgmmaQ(scheme.granularity())
+                ? QkTarget.wgmmaQ(scheme.granularity()).negatedIf(call.smScale() < 0)
                 : QkTarget.mma(ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows()));
     }
 
@@ -285,7 +285,7 @@ public final class NativeAttention {
         return shape.headDim() % 2 == 0 && call.out().isAligned(2, call.type().bytes());
     }
 
-    /** What both attention kernels take, up to the score factor. */
+    /** What both attention kernels take, up to the score factor: for wgmma its magnitude, the codes of Q have the sign. */
     private List<Object> attentionArguments(Codes q, Codes k, Codes v, long vMean, long correction) {
         List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes(), q.scales(), k.scales()));
         if (fp8) {
@@ -303,7 +303,7 @@ public final class NativeAttention {
         if (isCausal()) {
             arguments.add(call.diagonal());
         }
-        arguments.add(call.smScale() * Numbers.LOG2E);
+        arguments.add((wgmma ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E);
         return arguments;
     }
 
@@ -324,10 +324,6 @@ public final class NativeAttention {
         if (device.arch() != Arch.SM_90A) {
             throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
                     + device.arch().ptx() + ": take the scheme of the same name without sm90");
-        }
-        if (call.smScale() < 0) {
-            throw new IllegalArgumentException("the wgmma kernel takes an sm_scale of 0 or more, this one is "
-                    + call.smScale() + ": negate q and sm_scale");
         }
         WgmmaAttentionSpec spec =
                 new WgmmaAttentionSpec(scheme, dim, isCausal(), call.lse() != 0, call.type(), pairedStores());

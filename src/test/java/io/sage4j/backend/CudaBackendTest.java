@@ -253,12 +253,14 @@ class CudaBackendTest {
     }
 
     @ParameterizedTest
-    @ValueSource(floats = {0f, 1e-6f, 3f, 1000f})
+    @ValueSource(floats = {0f, 1e-6f, 3f, 1000f, -0f, -0.1f, -3f, -1000f})
     void scoreFactors(float smScale) {
         AttentionInputs in = HardData.NORMAL
                 .inputs(new AttentionShape(1, 1, 1, 130, 257, 128), 3, DType.FLOAT16)
                 .withSmScale(smScale);
-        check(in, new Case(Variant.of("int8-fp8-sm90"), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.NONE));
+        for (String variant : List.of("int8-fp8-sm90", "int8-fp8-sm90-f16acc", "int8-fp8", "int8-fp16")) {
+            check(in, new Case(Variant.of(variant), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.TOP_LEFT));
+        }
     }
 
     @Test

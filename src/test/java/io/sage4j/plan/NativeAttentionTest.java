@@ -8,6 +8,8 @@ import io.sage4j.SageException;
 import io.sage4j.Variant;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Float16;
+import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.oracle.AttentionInputs;
@@ -23,7 +25,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -39,6 +43,8 @@ class NativeAttentionTest {
         private final Simulator simulator = new Simulator(global);
         private final Arch arch;
         private final List<String> steps = new ArrayList<>();
+        private final Map<Long, MemorySegment> allocated = new HashMap<>();
+        private final Map<String, List<Object>> argumentsOf = new HashMap<>();
         private Kernel last;
         private List<Object> lastArguments;
         private int lastGrid;
@@ -70,7 +76,10 @@ class NativeAttentionTest {
 
         @Override
         public long allocate(long bytes) {
-            return global.map(segment(bytes));
+            MemorySegment segment = segment(bytes);
+            long address = global.map(segment);
+            allocated.put(address, segment);
+            return address;
         }
 
         @Override
@@ -83,6 +92,7 @@ class NativeAttentionTest {
                 int gridZ,
                 List<Object> arguments) {
             steps.add(step);
+            argumentsOf.put(step, arguments);
             last = kernel.get();
             lastArguments = arguments;
             lastGrid = gridX;
@@ -185,9 +195,45 @@ class NativeAttentionTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"64, PER_THREAD, 70", "100, PER_WARP, 5", "128, PER_BLOCK, 130"})
+    void wgmmaGetsTheSignOfSmScaleWithTheCodesOfQ(int dim, Granularity granularity, int qoLen) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, 40, dim), 7)
+                .biasK(2f)
+                .rounded(DType.FLOAT16);
+        Scheme scheme = Variant.of("int8-fp8-sm90").scheme().withGranularity(granularity);
+        List<List<Object>> ends = new ArrayList<>();
+        List<byte[]> codes = new ArrayList<>();
+        List<byte[]> scales = new ArrayList<>();
+        for (float smScale : new float[] {0.3f, -0.3f}) {
+            try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+                MemorySegment out = device.segment((long) in.q().length * 2);
+                MemorySegment lse = device.segment((long) qoLen * 2 * Float.BYTES);
+                NativeAttention.run(device, call(device, in.withSmScale(smScale), scheme, out, lse));
+                List<Object> quantized = device.argumentsOf.get("quantize-q");
+                codes.add(bytes(device, quantized.get(quantized.size() - 2)));
+                scales.add(bytes(device, quantized.get(quantized.size() - 1)));
+                List<Object> attend = device.argumentsOf.get("attend");
+                ends.add(attend.subList(attend.size() - 2, attend.size()));
+                // The log-sum-exp is corrected by what K's mean took, and that has the sign.
+                assertThat(device.argumentsOf.get("lse-correction")).contains(smScale);
+            }
+        }
+        assertThat(ends.get(1)).isEqualTo(ends.get(0)).contains(0.3f * Numbers.LOG2E);
+        assertThat(scales.get(1)).isEqualTo(scales.get(0));
+        byte[] negated = codes.get(1).clone();
+        for (int n = 0; n < negated.length; n++) {
+            negated[n] = (byte) -negated[n];
+        }
+        assertThat(negated).isEqualTo(codes.get(0)).isNotEqualTo(codes.get(1));
+    }
+
+    private static byte[] bytes(Interpreted device, Object address) {
+        return device.allocated.get((Long) address).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    @ParameterizedTest
     @CsvSource({
         "int8-fp8-sm90, SM_89, 64, 1, need a Hopper GPU",
-        "int8-fp8-sm90, SM_90A, 64, -1, negate q and sm_scale",
         "int4-fp8, SM_89, 64, 1, without smooth Q",
         "int8-int8, SM_89, 64, 1, E4M3 or FP16",
         "int8-fp8, SM_89, 160, 1, head_dim up to 128",

@@ -13,11 +13,13 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param groups rows that share a scale
  * @param copies how often each scale is written, side by side
  * @param swizzled whether the chunks of a row are exchanged as {@link WgmmaLayout#swizzled} does
+ * @param negated whether the codes are those of the negated numbers: the sign of sm_scale, where the attention kernel
+ *     takes its magnitude only. Codes are symmetric, so nothing else changes
  */
-public record QkTarget(ScaleGroups groups, int copies, boolean swizzled) {
+public record QkTarget(ScaleGroups groups, int copies, boolean swizzled, boolean negated) {
     /** {@link OperandLayout}, for the {@code mma.sync} kernels. */
     public static QkTarget mma(ScaleGroups groups) {
-        return new QkTarget(groups, 1, false);
+        return new QkTarget(groups, 1, false, false);
     }
 
     /**
@@ -41,7 +43,12 @@ public record QkTarget(ScaleGroups groups, int copies, boolean swizzled) {
     }
 
     private static QkTarget wgmma(ScaleGroups groups, int tileRows, int tileScales) {
-        return new QkTarget(groups, tileScales / groups.count(tileRows), true);
+        return new QkTarget(groups, tileScales / groups.count(tileRows), true, false);
+    }
+
+    /** The same, for codes of the negated numbers if asked for. */
+    public QkTarget negatedIf(boolean negate) {
+        return new QkTarget(groups, copies, swizzled, negate);
     }
 
     private static void requireTiled(Granularity granularity) {

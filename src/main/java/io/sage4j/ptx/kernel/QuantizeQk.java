@@ -235,10 +235,11 @@ public final class QuantizeQk {
         Reg paddedRows = k.mul(Type.U32, sets, Imm.of(groups.tile()));
         Reg headStart = k.get(Operation.MUL_WIDE, Type.U32, head, paddedRows);
         Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        Reg factor = target.negated() ? k.get(Operation.NEG, Type.F32, of.inverse()) : of.inverse();
         for (int n = 0; n < rows.size(); n++) {
             Reg row = k.add(Type.U64, headStart, k.convert(Conversion.U64_FROM_U32, rows.get(n)));
             Reg offset = k.add(Type.U64, k.mul(Type.U64, row, Imm.of((long) paddedDim)), codes);
-            storeCodes(values.get(n), of.inverse(), Address.of(k.index(offset, column(rows.get(n), channel), 1)));
+            storeCodes(values.get(n), factor, Address.of(k.index(offset, column(rows.get(n), channel), 1)));
         }
     }
 

@@ -3,6 +3,7 @@ package io.sage4j;
 import io.sage4j.backend.AttentionBackend;
 import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.Backends;
+import io.sage4j.backend.DeviceBackend;
 import io.sage4j.numeric.AttentionShape;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -12,6 +13,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * Quantized attention. Thread-safe: calls from several threads run side by side. Plans and buffers of recent shapes are
  * kept and used again until {@link #close()}.
+ *
+ * <p>Backend {@code cuda} also takes tensors in the memory of its GPU ({@link Tensor#ofDevice}), on which nothing is copied:
+ * {@link #attend} waits for the result, {@link #enqueue} and {@link #prepare} work on a stream of the caller's and return at
+ * once.
  *
  * <pre>{@code
  * try (Sage sage = Sage.open()) {
@@ -34,7 +39,7 @@ public final class Sage implements AutoCloseable {
     private final String reason;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    private Sage(Backends.Choice choice) {
+    Sage(Backends.Choice choice) {
         backend = choice.backend();
         reason = choice.reason();
     }
@@ -84,7 +89,8 @@ public final class Sage implements AutoCloseable {
      * @param k keys, [batch, num_kv_heads, kv_len, head_dim], type of q; num_heads is a multiple of num_kv_heads
      * @param v values, shape and type of k
      * @param spec what to compute
-     * @return output of q's shape and type, and what else was asked for
+     * @return output of q's shape and type, and what else was asked for; in GPU memory where the inputs are, then to be given
+     *     back with {@link #free}
      * @throws SageException if an argument does not fit, or the backend fails
      */
     public AttentionResult attend(Tensor q, Tensor k, Tensor v, AttentionSpec spec) {
@@ -102,40 +108,187 @@ public final class Sage implements AutoCloseable {
     }
 
     private AttentionResult run(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor givenOut) {
-        if (closed.get()) {
-            throw new SageException("this Sage is closed; open a new one");
-        }
-        SageException.requireArgument(spec, "spec");
-        AttentionShape shape = ArgumentCheck.shape(q, k, v, spec.layout());
-        spec.mask().ifPresent(m -> ArgumentCheck.mask(m, shape));
+        requireOpen();
+        AttentionShape shape = ArgumentCheck.inputs(q, k, v, spec, backend);
         if (givenOut != null) {
-            ArgumentCheck.output(givenOut, q);
-            for (Tensor in : new Tensor[] {q, k, v, spec.mask().orElse(null)}) {
-                ArgumentCheck.apart(givenOut, in);
-            }
+            ArgumentCheck.readable("out", givenOut, backend);
+            ArgumentCheck.output(givenOut, q, k, v, spec);
         }
         long start = System.nanoTime();
-        Tensor out = givenOut != null ? givenOut : Tensor.allocate(q.dtype(), q.shape());
-        Tensor lse =
-                spec.lse() ? Tensor.allocate(DType.FLOAT32, shape.batch(), shape.qHeads(), shape.qoLen(), 1) : null;
-        float smScale = (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim()));
-        AttentionBackend.Execution done = backend.attend(new AttentionRequest(
+        Tensor out = givenOut != null ? givenOut : allocateLike(q, q.dtype(), q.shape());
+        Tensor lse = null;
+        try {
+            lse = spec.lse() ? allocateLike(q, DType.FLOAT32, lseShape(shape)) : null;
+            AttentionBackend.Execution done = backend.attend(request(shape, q, k, v, spec, out, lse));
+            return new AttentionResult(
+                    out, lse, done.steps(), System.nanoTime() - start, backend.name(), reason, done.report());
+        } catch (RuntimeException | Error e) {
+            release(givenOut == null ? out : null);
+            release(lse);
+            throw e;
+        }
+    }
+
+    private static AttentionRequest request(
+            AttentionShape shape, Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse) {
+        return new AttentionRequest(
                 shape,
                 spec.variant(),
                 spec.layout(),
                 spec.causal().diagonal(shape.qoLen(), shape.kvLen()),
-                smScale,
+                (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim())),
                 q,
                 k,
                 v,
                 spec.mask().orElse(null),
                 out,
-                lse));
-        return new AttentionResult(
-                out, lse, done.steps(), System.nanoTime() - start, backend.name(), reason, done.report());
+                lse);
     }
 
-    /** Frees the plans and their buffers. Closing twice is harmless; a call after it fails. */
+    private static long[] lseShape(AttentionShape shape) {
+        return new long[] {shape.batch(), shape.qHeads(), shape.qoLen(), 1};
+    }
+
+    private Tensor allocateLike(Tensor q, DType dtype, long[] shape) {
+        return q.isOnDevice() ? allocate(dtype, shape) : Tensor.allocate(dtype, shape);
+    }
+
+    private void release(Tensor tensor) {
+        if (tensor != null && tensor.isOnDevice()) {
+            free(tensor);
+        }
+    }
+
+    /**
+     * Queues attention on tensors in GPU memory on a stream and returns; the output is there once the stream has done it.
+     * {@link #enqueue(Tensor, Tensor, Tensor, AttentionSpec, Tensor, Tensor, GpuStream)} without log-sum-exp.
+     */
+    public void enqueue(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, GpuStream stream) {
+        enqueue(q, k, v, spec, out, null, stream);
+    }
+
+    /**
+     * Queues attention on tensors in GPU memory on a stream and returns. Scratch memory comes from a pool in the order of
+     * the stream, so calls on any streams may follow each other without waiting. Once a call of the same sizes, strides and
+     * spec has run, it may be captured into a CUDA graph of the caller's. For calls that repeat on the same tensors,
+     * {@link #prepare} takes less time.
+     *
+     * @param q queries, see {@link #attend(Tensor, Tensor, Tensor, AttentionSpec)}; like all here in the GPU's memory
+     * @param k keys
+     * @param v values
+     * @param spec what to compute
+     * @param out output, shape and type of q, any strides; undefined until the stream has done it
+     * @param lse log-sum-exp, contiguous FP32 [batch, num_heads, qo_len, 1], if the spec asks for it; else null
+     * @param stream a stream of this Sage
+     * @throws SageException if an argument does not fit, or the backend has no such tensors; nothing was queued then
+     */
+    public void enqueue(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, GpuStream stream) {
+        DeviceBackend device = device();
+        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
+        device.enqueue(
+                request(shape, q, k, v, spec, out, lse),
+                SageException.requireArgument(stream, "stream").of(this));
+    }
+
+    /**
+     * Lays out a call on tensors in GPU memory, to be queued again and again with {@link AttentionCall#enqueue}.
+     *
+     * @param q queries
+     * @param k keys
+     * @param v values
+     * @param spec what to compute
+     * @param out output, shape and type of q, any strides
+     * @param lse log-sum-exp, contiguous FP32 [batch, num_heads, qo_len, 1], if the spec asks for it; else null
+     * @param stream a stream of this Sage, which stays open as long as the call
+     * @param graph whether the kernels are captured into a CUDA graph, which then starts as one; such a call cannot be
+     *     captured by the caller
+     * @throws SageException if an argument does not fit, or the backend has no such tensors
+     */
+    public AttentionCall prepare(
+            Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, GpuStream stream, boolean graph) {
+        DeviceBackend device = device();
+        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
+        DeviceBackend.Prepared prepared = device.prepare(
+                request(shape, q, k, v, spec, out, lse),
+                SageException.requireArgument(stream, "stream").of(this),
+                graph);
+        return new AttentionCall(this, prepared, out, lse);
+    }
+
+    /** A new stream of the backend's GPU. Close it after its last use; {@link #close()} closes what is left. */
+    public GpuStream newStream() {
+        return new GpuStream(this, device().newStream());
+    }
+
+    /**
+     * A stream of the caller's, of the GPU's primary context.
+     *
+     * @param handle the CUstream; 0 is the default stream. It must stay as long as it is used here
+     */
+    public GpuStream stream(long handle) {
+        return new GpuStream(this, device().wrapStream(handle));
+    }
+
+    /**
+     * A new contiguous tensor in the GPU's memory, not zeroed. It lives until {@link #free} or {@link #close()}: it is not
+     * freed when it is no longer reachable.
+     *
+     * @throws SageException if there is no memory for it, or the backend has no GPU
+     */
+    public Tensor allocate(DType dtype, long... shape) {
+        return device().allocate(SageException.requireArgument(dtype, "dtype"), shape);
+    }
+
+    /**
+     * Gives back a tensor of {@link #allocate}, or an output or log-sum-exp that {@link #attend} allocated in GPU memory.
+     * Waits for the GPU.
+     *
+     * @throws SageException if it is none of them, or was given back already
+     */
+    public void free(Tensor tensor) {
+        device().free(SageException.requireArgument(tensor, "tensor"));
+    }
+
+    /**
+     * Copies the elements of a contiguous tensor into another of the same shape and type, host or GPU memory each, and waits
+     * for it. What is queued on streams is not waited for.
+     *
+     * @throws SageException if they differ or one is not contiguous
+     */
+    public void copy(Tensor from, Tensor to) {
+        DeviceBackend device = device();
+        ArgumentCheck.readable("from", from, backend);
+        ArgumentCheck.readable("to", to, backend);
+        if (from.dtype() != to.dtype() || !Arrays.equals(from.shape(), to.shape())) {
+            throw new SageException("cannot copy " + from + " to " + to + ", expected equal shapes and types");
+        }
+        if (!from.isContiguous() || !to.isContiguous()) {
+            throw new SageException("copying takes contiguous tensors; the strides are "
+                    + Arrays.toString(from.strides()) + " and " + Arrays.toString(to.strides()));
+        }
+        ArgumentCheck.writable("to", to);
+        ArgumentCheck.apart("to", to, from);
+        device.copy(from, to);
+    }
+
+    private DeviceBackend device() {
+        requireOpen();
+        if (backend instanceof DeviceBackend device) {
+            return device;
+        }
+        throw new SageException("backend " + backend.name() + " has no tensors in GPU memory; open backend cuda");
+    }
+
+    void requireOpen() {
+        if (closed.get()) {
+            throw new SageException("this Sage is closed; open a new one");
+        }
+    }
+
+    /**
+     * Frees the plans and their buffers, and on a GPU waits for it and frees what was made here and is still open: calls,
+     * streams, tensors. Closing twice is harmless; a call after it fails.
+     */
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
@@ -145,10 +298,63 @@ public final class Sage implements AutoCloseable {
 
     /** Checks of what a caller passes; everything that follows relies on them. */
     private static final class ArgumentCheck {
+        /** Checks what is read, and where it is. */
+        static AttentionShape inputs(Tensor q, Tensor k, Tensor v, AttentionSpec spec, AttentionBackend backend) {
+            SageException.requireArgument(spec, "spec");
+            readable("q", q, backend);
+            readable("k", k, backend);
+            readable("v", v, backend);
+            AttentionShape shape = shape(q, k, v, spec.layout());
+            if (spec.mask().isPresent()) {
+                mask(spec.mask().get(), shape, backend);
+            }
+            return shape;
+        }
+
+        /** Checks all of a call that is queued. */
+        static AttentionShape queued(
+                Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, AttentionBackend backend) {
+            AttentionShape shape = inputs(q, k, v, spec, backend);
+            if (!q.isOnDevice()) {
+                throw new SageException("q is in host memory, expected GPU memory to queue work on; use attend");
+            }
+            readable("out", SageException.requireArgument(out, "out"), backend);
+            output(out, q, k, v, spec);
+            if (spec.lse() != (lse != null)) {
+                throw new SageException(
+                        spec.lse()
+                                ? "the spec asks for the log-sum-exp, expected a tensor for it"
+                                : "the spec does not ask for the log-sum-exp, expected no tensor for it");
+            }
+            if (lse != null) {
+                readable("lse", lse, backend);
+                place("lse", lse, q);
+                if (lse.dtype() != DType.FLOAT32
+                        || !Arrays.equals(lse.shape(), lseShape(shape))
+                        || !lse.isContiguous()) {
+                    throw new SageException("lse is " + lse + " with strides " + Arrays.toString(lse.strides())
+                            + ", expected contiguous float32" + Arrays.toString(lseShape(shape)));
+                }
+                for (Tensor other : new Tensor[] {q, k, v, out}) {
+                    apart("lse", lse, other);
+                }
+            }
+            return shape;
+        }
+
+        private static void place(String name, Tensor t, Tensor q) {
+            if (t.isOnDevice() != q.isOnDevice()) {
+                throw new SageException(name + " is " + where(t) + ", q is " + where(q) + "; expected one place");
+            }
+        }
+
+        private static String where(Tensor t) {
+            return t.isOnDevice() ? "in GPU memory" : "in host memory";
+        }
+
         static AttentionShape shape(Tensor q, Tensor k, Tensor v, Layout layout) {
-            readable("q", q);
-            readable("k", k);
-            readable("v", v);
+            place("k", k, q);
+            place("v", v, q);
             if (!q.dtype().isFloat()) {
                 throw new SageException("q has type " + q.dtype() + ", expected one of " + DType.floats());
             }
@@ -180,8 +386,19 @@ public final class Sage implements AutoCloseable {
             }
         }
 
-        private static void readable(String name, Tensor t) {
-            MemorySegment data = SageException.requireArgument(t, name).data();
+        static void readable(String name, Tensor t, AttentionBackend backend) {
+            if (SageException.requireArgument(t, name).isOnDevice()) {
+                if (!(backend instanceof DeviceBackend device)) {
+                    throw new SageException(name + " is in GPU memory, which backend " + backend.name()
+                            + " does not reach; open backend cuda");
+                }
+                if (device.gpu() != t.gpu()) {
+                    throw new SageException(
+                            name + " is on GPU " + t.gpu() + ", this Sage works on GPU " + device.gpu());
+                }
+                return;
+            }
+            MemorySegment data = t.data();
             if (!data.scope().isAlive()) {
                 throw new SageException(name + " is in memory that was freed: its arena is closed");
             }
@@ -196,8 +413,8 @@ public final class Sage implements AutoCloseable {
             }
         }
 
-        static void mask(Tensor mask, AttentionShape shape) {
-            readable("mask", mask);
+        static void mask(Tensor mask, AttentionShape shape, AttentionBackend backend) {
+            readable("mask", mask, backend);
             long[] full = {shape.batch(), shape.qHeads(), shape.qoLen(), shape.kvLen()};
             for (int i = 0; i < Tensor.RANK; i++) {
                 if (mask.size(i) != 1 && mask.size(i) != full[i]) {
@@ -207,13 +424,20 @@ public final class Sage implements AutoCloseable {
             }
         }
 
-        static void output(Tensor out, Tensor q) {
-            readable("out", out);
+        static void writable(String name, Tensor t) {
+            if (!t.isOnDevice() && t.data().isReadOnly()) {
+                throw new SageException(name + " is read-only memory");
+            }
+        }
+
+        static void output(Tensor out, Tensor q, Tensor k, Tensor v, AttentionSpec spec) {
+            place("out", out, q);
             if (out.dtype() != q.dtype() || !Arrays.equals(out.shape(), q.shape())) {
                 throw new SageException("out is " + out + ", expected " + q + " as q");
             }
-            if (out.data().isReadOnly()) {
-                throw new SageException("out is read-only memory");
+            writable("out", out);
+            for (Tensor in : new Tensor[] {q, k, v, spec.mask().orElse(null)}) {
+                apart("out", out, in);
             }
             long[][] byStride = new long[Tensor.RANK][];
             for (int i = 0; i < Tensor.RANK; i++) {
@@ -230,10 +454,20 @@ public final class Sage implements AutoCloseable {
             }
         }
 
-        static void apart(Tensor out, Tensor in) {
-            if (in != null && occupied(out).asOverlappingSlice(occupied(in)).isPresent()) {
-                throw new SageException("out shares memory with an input; give it memory of its own");
+        static void apart(String name, Tensor out, Tensor in) {
+            if (in == null || out.isOnDevice() != in.isOnDevice()) {
+                return;
             }
+            boolean shared = out.isOnDevice()
+                    ? out.address() < end(in) && in.address() < end(out)
+                    : occupied(out).asOverlappingSlice(occupied(in)).isPresent();
+            if (shared) {
+                throw new SageException(name + " shares memory with an input; give it memory of its own");
+            }
+        }
+
+        private static long end(Tensor t) {
+            return t.address() + t.span() * t.dtype().bytes();
         }
 
         private static MemorySegment occupied(Tensor t) {

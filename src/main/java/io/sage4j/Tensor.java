@@ -15,8 +15,8 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
- * A four-dimensional view of numbers that live somewhere: a Java array, a memory segment, or a TornadoVM array. Nothing is
- * copied when a tensor is made; the numbers must stay as they are while a call reads them.
+ * A four-dimensional view of numbers that live somewhere: a Java array, a memory segment, a TornadoVM array, or a GPU's
+ * memory. Nothing is copied when a tensor is made; the numbers must stay as they are while a call reads them.
  *
  * <p>Strides count elements and may be anything that stays inside the data (also 0, to broadcast), except that the last
  * dimension is contiguous. Numbers of more than one byte are in native byte order.
@@ -24,6 +24,8 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 public final class Tensor {
     /** Number of dimensions. */
     public static final int RANK = 4;
+
+    private static final int HOST = -1;
 
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -33,9 +35,26 @@ public final class Tensor {
     private final long[] shape;
     private final long[] strides;
     private final TornadoNativeArray array;
+    /** Number of the GPU, or {@link #HOST}. */
+    private final int gpu;
+
+    private final long address;
 
     private Tensor(MemorySegment data, DType dtype, long[] shape, long[] strides, TornadoNativeArray array) {
-        this.data = SageException.requireArgument(data, "data");
+        this(SageException.requireArgument(data, "data"), HOST, 0, dtype, shape, strides, array);
+    }
+
+    private Tensor(
+            MemorySegment data,
+            int gpu,
+            long address,
+            DType dtype,
+            long[] shape,
+            long[] strides,
+            TornadoNativeArray array) {
+        this.data = data;
+        this.gpu = gpu;
+        this.address = address;
         this.dtype = SageException.requireArgument(dtype, "dtype");
         checkShape(shape);
         this.shape = shape.clone();
@@ -108,6 +127,63 @@ public final class Tensor {
     /** A contiguous boolean tensor (a mask) over a TornadoVM array of bytes. */
     public static Tensor of(ByteArray array, long... shape) {
         return ofArray(array, DType.BOOL, shape);
+    }
+
+    /**
+     * A contiguous tensor over memory of GPU 0. See {@link #ofDevice(long, int, DType, long[], long[])}.
+     *
+     * @param address CUdeviceptr of element (0, 0, 0, 0)
+     * @param dtype element type
+     * @param shape four sizes
+     */
+    public static Tensor ofDevice(long address, DType dtype, long... shape) {
+        return ofDevice(address, 0, dtype, shape);
+    }
+
+    /**
+     * A contiguous tensor over a GPU's memory. See {@link #ofDevice(long, int, DType, long[], long[])}.
+     *
+     * @param address CUdeviceptr of element (0, 0, 0, 0)
+     * @param gpu number of the GPU among the driver's
+     * @param dtype element type
+     * @param shape four sizes
+     */
+    public static Tensor ofDevice(long address, int gpu, DType dtype, long[] shape) {
+        checkShape(shape);
+        return ofDevice(address, gpu, dtype, shape, contiguousStrides(shape));
+    }
+
+    /**
+     * A strided tensor over a GPU's memory, whoever allocated it. Nothing is copied, now or in a call: it is for the backend
+     * {@code cuda}. The memory is the caller's, and must not be freed before the work that was started with it is done; a
+     * call refuses an address that is no memory of the GPU when it starts. The elements cannot be read here: copy the tensor
+     * with {@link Sage#copy}.
+     *
+     * @param address CUdeviceptr of element (0, 0, 0, 0), a multiple of the element size
+     * @param gpu number of the GPU among the driver's
+     * @param dtype element type
+     * @param shape four sizes
+     * @param strides elements from one index to the next, per dimension; the last is 1
+     * @throws SageException if they do not fit each other
+     */
+    public static Tensor ofDevice(long address, int gpu, DType dtype, long[] shape, long[] strides) {
+        Tensor tensor = new Tensor(null, gpu, address, dtype, shape, strides, null);
+        if (gpu < 0) {
+            throw new SageException("GPU is " + gpu + ", expected 0 or more");
+        }
+        if (address <= 0 || address % dtype.bytes() != 0) {
+            throw new SageException("device address is 0x" + Long.toHexString(address)
+                    + ", expected a positive multiple of " + dtype.bytes() + " bytes");
+        }
+        try {
+            Math.addExact(address, Math.multiplyExact(tensor.span(), (long) dtype.bytes()));
+        } catch (ArithmeticException e) {
+            throw new SageException(
+                    "shape " + Arrays.toString(shape) + " with strides " + Arrays.toString(strides)
+                            + " leaves 64-bit addresses",
+                    e);
+        }
+        return tensor;
     }
 
     /**
@@ -210,6 +286,9 @@ public final class Tensor {
                             + " exceeds 64 bits",
                     e);
         }
+        if (isOnDevice()) {
+            return;
+        }
         long elements = data.byteSize() / dtype.bytes();
         if (size() > 0 && last >= elements) {
             throw new SageException("shape " + Arrays.toString(shape) + " with strides " + Arrays.toString(strides)
@@ -271,9 +350,38 @@ public final class Tensor {
         return true;
     }
 
-    /** The memory; element (0, 0, 0, 0) comes first. */
+    /**
+     * The memory; element (0, 0, 0, 0) comes first.
+     *
+     * @throws SageException if it is a GPU's
+     */
     public MemorySegment data() {
+        if (isOnDevice()) {
+            throw new SageException(this + " cannot be read on the host; copy it with Sage.copy");
+        }
         return data;
+    }
+
+    /** Whether the elements are in a GPU's memory. */
+    public boolean isOnDevice() {
+        return gpu != HOST;
+    }
+
+    /** Number of the GPU whose memory holds the elements; -1 for host memory. */
+    public int gpu() {
+        return gpu;
+    }
+
+    /**
+     * The CUdeviceptr of element (0, 0, 0, 0).
+     *
+     * @throws SageException if the elements are in host memory
+     */
+    public long address() {
+        if (!isOnDevice()) {
+            throw new SageException(this + " is in host memory and has no device address");
+        }
+        return address;
     }
 
     /** The TornadoVM array that this tensor wraps; null if it wraps something else. */
@@ -294,6 +402,7 @@ public final class Tensor {
     }
 
     private float element(long offset) {
+        MemorySegment data = data();
         return switch (dtype) {
             case FLOAT32 -> data.get(FLOAT, offset * 4);
             case FLOAT16 -> Float.float16ToFloat(data.get(SHORT, offset * 2));
@@ -332,7 +441,7 @@ public final class Tensor {
             throw new SageException("sage4j needs a little-endian machine");
         }
         if (isContiguous()) {
-            return data.asSlice(0, size() * dtype.bytes());
+            return data().asSlice(0, size() * dtype.bytes());
         }
         Tensor copy = allocate(dtype, shape);
         copy.copyFrom(this);
@@ -350,7 +459,7 @@ public final class Tensor {
         newShape[other] = shape[axis];
         newStrides[axis] = strides[other];
         newStrides[other] = strides[axis];
-        return new Tensor(data, dtype, newShape, newStrides, array);
+        return new Tensor(data, gpu, address, dtype, newShape, newStrides, array);
     }
 
     /** Copies the elements of a tensor of the same shape and type into this one. */
@@ -360,7 +469,7 @@ public final class Tensor {
         }
         long unit = dtype.bytes();
         if (isContiguous() && source.isContiguous()) {
-            MemorySegment.copy(source.data, 0, data, 0, size() * unit);
+            MemorySegment.copy(source.data(), 0, data(), 0, size() * unit);
             return;
         }
         for (long i = 0; i < shape[0]; i++) {
@@ -368,7 +477,7 @@ public final class Tensor {
                 for (long k = 0; k < shape[2]; k++) {
                     long from = i * source.strides[0] + j * source.strides[1] + k * source.strides[2];
                     long to = i * strides[0] + j * strides[1] + k * strides[2];
-                    MemorySegment.copy(source.data, from * unit, data, to * unit, shape[3] * unit);
+                    MemorySegment.copy(source.data(), from * unit, data(), to * unit, shape[3] * unit);
                 }
             }
         }
@@ -378,9 +487,9 @@ public final class Tensor {
         return dtype + Arrays.toString(shape);
     }
 
-    /** Type and shape, such as {@code float16[1, 12, 512, 32]}. */
+    /** Type and shape, such as {@code float16[1, 12, 512, 32]}, and the GPU if it is on one. */
     @Override
     public String toString() {
-        return describe(dtype, shape);
+        return describe(dtype, shape) + (isOnDevice() ? " on GPU " + gpu : "");
     }
 }

@@ -60,7 +60,7 @@ public final class Backends {
                         CUDA,
                         noCuda(),
                         "native PTX kernels through the CUDA driver; " + NOT_AUTOMATIC,
-                        () -> new CudaBackend(DriverSearch.here().driver().orElseThrow(), 0)),
+                        () -> new CudaBackend(DriverSearch.here().driver().orElseThrow(), 0, KernelStore.here())),
                 new Candidate(
                         tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),

@@ -5,54 +5,52 @@ import io.sage4j.AttentionResult.StepTime;
 import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.Tensor;
+import io.sage4j.backend.CudaPlan.Addresses;
+import io.sage4j.backend.CudaPlan.Buffer;
 import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaDriver;
-import io.sage4j.cuda.CudaFunction;
+import io.sage4j.cuda.CudaGraph;
+import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.DeviceMemory;
-import io.sage4j.cuda.JitOptions;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Rung;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.ptx.Arch;
-import io.sage4j.ptx.Kernel;
-import io.sage4j.ptx.PtxModule;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
-import java.util.function.Supplier;
+import java.util.function.Function;
 
 /**
  * Runs the native kernels through the CUDA driver, without TornadoVM. Calls side by side run on streams of their own;
- * kernels are compiled when first wanted and kept. Device memory is a call's own, from the driver's pool.
+ * kernels and launch plans are made when first wanted and kept. Device memory is a call's own, in stream order from a pool.
  */
-final class CudaBackend implements AttentionBackend {
+final class CudaBackend implements DeviceBackend {
+    /** Plans kept; the least recently used goes first. A plan is some kilobytes of host memory. */
+    private static final int MOST_PLANS = 256;
+
     private final CudaContext context;
     private final DeviceInfo info;
     private final Arch arch;
-    private final Map<Object, Compiled> kernels = new ConcurrentHashMap<>();
+    private final CudaKernels kernels;
+    private final CudaTensors tensors;
+    private final Map<NativeAttention.Call, CudaPlan> plans = new LinkedHashMap<>(16, 0.75f, true);
     private final ConcurrentLinkedDeque<CudaLane> idle = new ConcurrentLinkedDeque<>();
     private volatile boolean closed;
 
-    /**
-     * A kernel ready to be launched.
-     *
-     * @param function in its module
-     * @param threads of a CTA
-     * @param sharedBytes dynamic shared memory of a CTA
-     */
-    record Compiled(CudaFunction function, int threads, int sharedBytes) {}
-
     /** @throws SageException if there is no such GPU, or none that the kernels are for */
-    CudaBackend(CudaDriver driver, int ordinal) {
+    CudaBackend(CudaDriver driver, int ordinal, KernelStore store) {
         info = driver.device(ordinal).info();
         arch = arch(info);
         context = driver.device(ordinal).retainContext();
+        kernels = new CudaKernels(context, arch, driver.version(), store);
+        tensors = new CudaTensors(context);
     }
 
     private static Arch arch(DeviceInfo gpu) {
@@ -75,48 +73,76 @@ final class CudaBackend implements AttentionBackend {
         return Backends.CUDA;
     }
 
-    Arch arch() {
-        return arch;
+    @Override
+    public int gpu() {
+        return info.ordinal();
     }
 
-    DeviceInfo info() {
-        return info;
+    @Override
+    public Tensor allocate(DType dtype, long... shape) {
+        return tensors.allocate(dtype, shape);
     }
 
-    Compiled compiled(Object key, Supplier<Kernel> generator) {
-        return kernels.computeIfAbsent(key, k -> {
-            Kernel kernel = generator.get();
-            CudaFunction function = context.load(PtxModule.of(arch, kernel).text(), JitOptions.DEFAULT)
-                    .function(kernel.name());
-            int shared = kernel.dynamicSharedBytes();
-            if (shared > 0) {
-                function.allowDynamicShared(shared);
-            }
-            return new Compiled(function, kernel.maxThreads(), shared);
+    @Override
+    public void free(Tensor tensor) {
+        tensors.free(tensor);
+    }
+
+    @Override
+    public void copy(Tensor from, Tensor to) {
+        onLane(lane -> {
+            lane.copy(from, to);
+            return null;
         });
+    }
+
+    @Override
+    public CudaStream newStream() {
+        return context.newStream();
+    }
+
+    @Override
+    public CudaStream wrapStream(long handle) {
+        return context.wrapStream(handle);
     }
 
     @Override
     public Execution attend(AttentionRequest r) {
         requireNative(r);
+        if (r.q().isOnDevice()) {
+            requireMemory(r);
+        }
         AttentionShape shape = r.shape();
-        if (shape.qoLen() == 0 || shape.kvLen() == 0) {
+        boolean empty = shape.qoLen() == 0 || shape.kvLen() == 0;
+        if (empty && !r.q().isOnDevice()) {
             return withoutKeys(r);
         }
+        List<StepTime> steps = onLane(lane -> {
+            if (empty) {
+                fillWithoutKeys(r, lane.stream());
+                return lane.await(List.of());
+            }
+            return r.q().isOnDevice() ? inPlace(lane, r) : copied(lane, r);
+        });
+        return new Execution(steps, NumericReport.NOT_COUNTED);
+    }
+
+    private <T> T onLane(Function<CudaLane, T> work) {
         CudaLane lane = idle.pollFirst();
         if (lane == null) {
-            lane = new CudaLane(this, context);
+            lane = new CudaLane(context);
         }
-        List<StepTime> steps;
+        T done;
         try {
-            steps = run(lane, r);
+            done = work.apply(lane);
+            lane.reset();
         } catch (Throwable t) {
             // What a failed call left in the stream is not known.
             lane.discard(t);
             throw t;
         }
         release(lane);
-        return new Execution(steps, NumericReport.NOT_COUNTED);
+        return done;
     }
 
     private static void requireNative(AttentionRequest r) {
@@ -134,37 +160,209 @@ final class CudaBackend implements AttentionBackend {
         }
     }
 
-    private List<StepTime> run(CudaLane lane, AttentionRequest r) {
-        AttentionShape shape = r.shape();
-        DType type = r.q().dtype();
+    private void requireMemory(AttentionRequest r) {
+        requireMemory("q", r.q());
+        requireMemory("k", r.k());
+        requireMemory("v", r.v());
+        requireMemory("out", r.out());
+        if (r.lse() != null) {
+            requireMemory("lse", r.lse());
+        }
+    }
+
+    private void requireMemory(String name, Tensor t) {
+        if (t.size() > 0) {
+            context.requireMemory(name, t.address(), t.span() * t.dtype().bytes());
+        }
+    }
+
+    private CudaPlan plan(NativeAttention.Call call) {
+        synchronized (plans) {
+            CudaPlan plan = plans.get(call);
+            if (plan != null) {
+                return plan;
+            }
+        }
+        // Not under the lock: kernels may have to be compiled.
+        CudaPlan made = new CudaPlan(kernels, arch, info, call);
+        synchronized (plans) {
+            plans.put(call, made);
+            if (plans.size() > MOST_PLANS) {
+                plans.remove(plans.keySet().iterator().next());
+            }
+        }
+        return made;
+    }
+
+    /** What a plan is laid out for: the call, its tensors at places that stand for any of their alignment. */
+    private static NativeAttention.Call call(
+            AttentionRequest r, Placed q, Placed k, Placed v, Placed out, boolean lse) {
+        return new NativeAttention.Call(
+                r.shape(),
+                r.variant().scheme(),
+                r.diagonal(),
+                r.smScale(),
+                r.q().dtype(),
+                CudaPlan.placed(Buffer.Q, q),
+                CudaPlan.placed(Buffer.K, k),
+                CudaPlan.placed(Buffer.V, v),
+                CudaPlan.placed(Buffer.OUT, out),
+                lse ? CudaPlan.address(Buffer.LSE, 0) : 0);
+    }
+
+    private static NativeAttention.Call callInPlace(AttentionRequest r) {
+        return call(r, placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), placed(r, r.out()), r.lse() != null);
+    }
+
+    private static Placed placed(AttentionRequest r, Tensor t) {
+        return new Placed(
+                t.address(),
+                t.stride(0),
+                t.stride(r.layout().headAxis()),
+                t.stride(r.layout().tokenAxis()));
+    }
+
+    private static Addresses addressesInPlace(AttentionRequest r, long scratch) {
+        return new Addresses(
+                r.q().address(),
+                r.k().address(),
+                r.v().address(),
+                r.out().address(),
+                r.lse() == null ? 0 : r.lse().address(),
+                scratch);
+    }
+
+    private List<StepTime> inPlace(CudaLane lane, AttentionRequest r) {
+        CudaPlan plan = plan(callInPlace(r));
+        long scratch = lane.memory(plan.scratchBytes()).address();
+        plan.start(lane.stream(), addressesInPlace(r, scratch), lane::mark);
+        return lane.await(plan.steps());
+    }
+
+    private List<StepTime> copied(CudaLane lane, AttentionRequest r) {
         Placed q = lane.upload(r.q(), r.layout());
         Placed k = lane.upload(r.k(), r.layout());
         Placed v = lane.upload(r.v(), r.layout());
         DeviceMemory out = lane.memory(Staging.stagedBytes(r.out()));
         Placed placed = CudaLane.placed(out, r.out(), r.layout());
         DeviceMemory lse = r.lse() == null ? null : lane.memory(r.lse().size() * Float.BYTES);
-        NativeAttention.run(
-                lane,
-                new NativeAttention.Call(
-                        shape,
-                        r.variant().scheme(),
-                        r.diagonal(),
-                        r.smScale(),
-                        type,
-                        q,
-                        k,
-                        v,
-                        placed,
-                        lse == null ? 0 : lse.address()));
+        CudaPlan plan = plan(call(r, q, k, v, placed, lse != null));
+        long scratch = lane.memory(plan.scratchBytes()).address();
+        Addresses addresses = new Addresses(
+                q.address(), k.address(), v.address(), out.address(), lse == null ? 0 : lse.address(), scratch);
+        plan.start(lane.stream(), addresses, lane::mark);
         MemorySegment output = lane.download(out);
         MemorySegment sums = lse == null ? null : lane.download(lse);
-        List<StepTime> steps = lane.await();
+        List<StepTime> steps = lane.await(plan.steps());
         Staging.copyOut(output, r.out(), r.layout());
         if (sums != null) {
             MemorySegment.copy(sums, 0, r.lse().data(), 0, sums.byteSize());
         }
-        lane.reset();
         return steps;
+    }
+
+    @Override
+    public void enqueue(AttentionRequest r, CudaStream stream) {
+        requireNative(r);
+        requireMemory(r);
+        if (isEmpty(r)) {
+            fillWithoutKeys(r, stream);
+            return;
+        }
+        CudaPlan plan = plan(callInPlace(r));
+        try (DeviceMemory scratch = context.allocate(plan.scratchBytes(), stream)) {
+            plan.start(stream, addressesInPlace(r, scratch.address()));
+        }
+    }
+
+    private static boolean isEmpty(AttentionRequest r) {
+        return r.shape().qoLen() == 0 || r.shape().kvLen() == 0;
+    }
+
+    @Override
+    public Prepared prepare(AttentionRequest r, CudaStream stream, boolean graph) {
+        requireNative(r);
+        requireMemory(r);
+        // Not one of the shared plans: its arguments then stay as they are from one start to the next.
+        CudaPlan plan = isEmpty(r) ? null : new CudaPlan(kernels, arch, info, callInPlace(r));
+        DeviceMemory scratch = plan == null ? null : context.allocate(plan.scratchBytes());
+        try {
+            Runnable start = plan == null
+                    ? () -> fillWithoutKeys(r, stream)
+                    : start(plan, stream, addressesInPlace(r, scratch.address()));
+            return new PreparedCall(scratch, graph ? graph(r, plan, scratch) : null, start, stream);
+        } catch (RuntimeException | Error e) {
+            if (scratch != null) {
+                scratch.close();
+            }
+            throw e;
+        }
+    }
+
+    private static Runnable start(CudaPlan plan, CudaStream stream, Addresses addresses) {
+        return () -> plan.start(stream, addresses);
+    }
+
+    /** Captured on a stream of its own: the caller's may be the default one, which cannot be captured. */
+    private CudaGraph graph(AttentionRequest r, CudaPlan plan, DeviceMemory scratch) {
+        try (CudaStream own = context.newStream()) {
+            return own.capture(() -> {
+                if (plan == null) {
+                    fillWithoutKeys(r, own);
+                } else {
+                    plan.start(own, addressesInPlace(r, scratch.address()));
+                }
+            });
+        }
+    }
+
+    /** A call with memory of its own. */
+    private static final class PreparedCall implements Prepared {
+        private final DeviceMemory scratch;
+        private final CudaGraph graph;
+        private final Runnable start;
+        private final CudaStream stream;
+        private boolean closed;
+
+        /** @param scratch null for none; @param graph null for none */
+        PreparedCall(DeviceMemory scratch, CudaGraph graph, Runnable start, CudaStream stream) {
+            this.scratch = scratch;
+            this.graph = graph;
+            this.start = start;
+            this.stream = stream;
+        }
+
+        @Override
+        public synchronized void enqueue() {
+            if (closed) {
+                throw new SageException("this call is closed; prepare a new one");
+            }
+            if (graph != null) {
+                graph.launch(stream);
+            } else {
+                start.run();
+            }
+        }
+
+        @Override
+        public long scratchBytes() {
+            return scratch == null ? 0 : scratch.bytes();
+        }
+
+        @Override
+        public synchronized void close() {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            if (graph != null) {
+                graph.close();
+            }
+            if (scratch != null) {
+                // The driver waits for what runs with it.
+                scratch.close();
+            }
+        }
     }
 
     /** No query, or nothing that a query could see: zeros, and an lse of minus infinity. */
@@ -178,6 +376,17 @@ final class CudaBackend implements AttentionBackend {
             r.lse().data().set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * Float.BYTES, Float.NEGATIVE_INFINITY);
         }
         return new Execution(List.of(), NumericReport.NOT_COUNTED);
+    }
+
+    /** The same on the GPU. */
+    private void fillWithoutKeys(AttentionRequest r, CudaStream stream) {
+        tensors.zero(r.out(), stream);
+        if (r.lse() != null && r.lse().size() > 0) {
+            try (DeviceMemory lse =
+                    context.wrapMemory(r.lse().address(), r.lse().size() * Float.BYTES)) {
+                stream.fillWords(lse, 0, r.lse().size(), Float.floatToRawIntBits(Float.NEGATIVE_INFINITY));
+            }
+        }
     }
 
     private void release(CudaLane lane) {
@@ -195,8 +404,28 @@ final class CudaBackend implements AttentionBackend {
 
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
         closed = true;
-        closeIdle();
-        context.close();
+        SageException failure = null;
+        try {
+            // What was started asynchronously still uses what is closed now.
+            context.synchronize();
+            closeIdle();
+        } catch (SageException e) {
+            failure = e;
+        }
+        try {
+            context.close();
+        } catch (SageException e) {
+            if (failure != null) {
+                failure.addSuppressed(e);
+            }
+            failure = failure == null ? e : failure;
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 }

@@ -7,61 +7,38 @@ import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaEvent;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceMemory;
-import io.sage4j.cuda.KernelArguments;
-import io.sage4j.cuda.LaunchShape;
-import io.sage4j.cuda.LaunchShape.Extent;
 import io.sage4j.cuda.PinnedMemory;
 import io.sage4j.plan.NativeAttention.Placed;
-import io.sage4j.plan.NativeDevice;
-import io.sage4j.ptx.Arch;
-import io.sage4j.ptx.Kernel;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
 
 /**
  * What one call at a time runs on: a stream, events between the steps, and pinned memory for the copies. Device memory
  * that it gives is freed by {@link #reset}.
  */
-final class CudaLane implements NativeDevice {
+final class CudaLane {
     /** Pinned memory grows in such steps, so that similar calls do not allocate it anew. */
     private static final long PINNED_UNIT = 1 << 20;
 
-    private final CudaBackend backend;
+    /** Tensors are copied in parts of this. */
+    private static final long COPY_BYTES = 64 << 20;
+
     private final CudaContext context;
     private final CudaStream stream;
     private final List<DeviceMemory> memory = new ArrayList<>();
     private final List<CudaEvent> events = new ArrayList<>();
-    private final List<String> steps = new ArrayList<>();
     private final List<PinnedMemory> pinned = new ArrayList<>();
     private int marks;
     private int pinnedUsed;
 
-    CudaLane(CudaBackend backend, CudaContext context) {
-        this.backend = backend;
+    CudaLane(CudaContext context) {
         this.context = context;
         stream = context.newStream();
     }
 
-    @Override
-    public Arch arch() {
-        return backend.arch();
-    }
-
-    @Override
-    public int multiprocessors() {
-        return backend.info().multiprocessors();
-    }
-
-    @Override
-    public long cacheBytes() {
-        return backend.info().l2Bytes();
-    }
-
-    @Override
-    public long allocate(long bytes) {
-        return memory(bytes).address();
+    CudaStream stream() {
+        return stream;
     }
 
     /** Device memory until {@link #reset}. */
@@ -105,42 +82,51 @@ final class CudaLane implements NativeDevice {
         return host;
     }
 
-    @Override
-    public void launch(
-            String step, Object key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
-        CudaBackend.Compiled compiled = backend.compiled(key, kernel);
-        mark();
-        KernelArguments packed = new KernelArguments();
-        for (Object argument : arguments) {
-            if (argument instanceof Long l) {
-                packed.int64(l);
-            } else if (argument instanceof Integer i) {
-                packed.int32(i);
-            } else {
-                packed.float32((Float) argument);
+    /** Copies between two contiguous tensors of one shape and type, and waits for it. */
+    void copy(Tensor from, Tensor to) {
+        long bytes = from.size() * from.dtype().bytes();
+        if (bytes == 0) {
+            return;
+        }
+        if (from.isOnDevice() && to.isOnDevice()) {
+            try (DeviceMemory source = context.wrapMemory(from.address(), bytes);
+                    DeviceMemory target = context.wrapMemory(to.address(), bytes)) {
+                stream.copy(source, 0, target, 0, bytes);
+                stream.synchronize();
+            }
+            return;
+        }
+        MemorySegment host = pinned(Math.min(bytes, COPY_BYTES));
+        try (DeviceMemory device = context.wrapMemory((from.isOnDevice() ? from : to).address(), bytes)) {
+            for (long at = 0; at < bytes; at += COPY_BYTES) {
+                MemorySegment part = host.asSlice(0, Math.min(COPY_BYTES, bytes - at));
+                if (from.isOnDevice()) {
+                    stream.download(device, at, part);
+                    stream.synchronize();
+                    MemorySegment.copy(part, 0, to.data(), at, part.byteSize());
+                } else {
+                    MemorySegment.copy(from.data(), at, part, 0, part.byteSize());
+                    stream.upload(part, device, at);
+                    stream.synchronize();
+                }
             }
         }
-        LaunchShape shape = LaunchShape.of(new Extent(gridX, gridY, gridZ), Extent.of(compiled.threads()))
-                .withSharedBytes(compiled.sharedBytes());
-        stream.launch(compiled.function(), shape, packed);
-        mark();
-        steps.add(step);
     }
 
-    /** Records an event: one before and one behind each step, as the next kernel may have to be compiled in between. */
-    private void mark() {
+    /** Notes the moment at which the stream has done what it was asked for so far. */
+    void mark() {
         if (events.size() == marks) {
             events.add(context.newEvent());
         }
         events.get(marks++).record(stream);
     }
 
-    /** Waits for the GPU and tells how long each step took. */
-    List<StepTime> await() {
+    /** Waits for the GPU and tells how long each step took: the time between its mark and the one before. */
+    List<StepTime> await(List<String> steps) {
         stream.synchronize();
         List<StepTime> times = new ArrayList<>();
         for (int n = 0; n < steps.size(); n++) {
-            float millis = events.get(2 * n + 1).millisSince(events.get(2 * n));
+            float millis = events.get(n + 1).millisSince(events.get(n));
             times.add(new StepTime(steps.get(n), (long) (millis * 1e6)));
         }
         return times;
@@ -150,7 +136,6 @@ final class CudaLane implements NativeDevice {
     void reset() {
         memory.forEach(DeviceMemory::close);
         memory.clear();
-        steps.clear();
         marks = 0;
         pinnedUsed = 0;
     }

@@ -1,9 +1,11 @@
 package io.sage4j.cuda;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.sage4j.SageException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashSet;
@@ -12,20 +14,30 @@ import java.util.Set;
 
 /** A GPU's primary context, retained: makes streams, events, memory and modules, and closes those left open. */
 public final class CudaContext implements AutoCloseable {
+    // CUpointer_attribute and CUmemorytype
+    private static final int POINTER_MEMORY_TYPE = 2;
+    private static final int POINTER_DEVICE_ORDINAL = 9;
+    private static final int MEMORY_OF_DEVICE = 2;
+
     private final CudaDriver driver;
     private final CudaDevice device;
     private final long raw;
-    private final boolean pooled;
+    /** Null where the GPU has no pools. */
+    private MemoryPool pool;
+
     /** Open handles in the order of their making; guards itself and {@code closed}. */
     private final Set<Handle> open = new LinkedHashSet<>();
 
     private boolean closed;
 
-    CudaContext(CudaDriver driver, CudaDevice device, long raw, boolean pooled) {
+    CudaContext(CudaDriver driver, CudaDevice device, long raw) {
         this.driver = driver;
         this.device = device;
         this.raw = raw;
-        this.pooled = pooled;
+    }
+
+    void makePool(int ordinal) {
+        pool = MemoryPool.of(this, ordinal);
     }
 
     /** The GPU. */
@@ -68,7 +80,8 @@ public final class CudaContext implements AutoCloseable {
     }
 
     /**
-     * Device memory, not zeroed, in stream order from the GPU's pool; where it has none, like {@link #allocate(long)}.
+     * Device memory, not zeroed, in stream order from this context's pool; where the GPU has none, like
+     * {@link #allocate(long)}. While the stream is captured it belongs to the graph, and must be closed within the capture.
      * Another stream may use it once it has waited for this one. Closing it frees it in the order of this stream.
      *
      * @param bytes at least 1
@@ -77,11 +90,12 @@ public final class CudaContext implements AutoCloseable {
         requireOpen();
         requireBytes(bytes);
         long handle = Handle.given(stream, "stream").useIn(this);
-        if (!pooled) {
+        if (pool == null) {
             return allocate(bytes);
         }
         String doing = "allocating " + bytes + " bytes in stream order on " + device;
-        return DeviceMemory.pooled(this, create(DriverFunction.MEM_ALLOC_ASYNC, doing, bytes, handle), bytes, stream);
+        long address = create(DriverFunction.MEM_ALLOC_FROM_POOL, doing, bytes, pool.use(), handle);
+        return DeviceMemory.pooled(this, address, bytes, stream);
     }
 
     /**
@@ -120,6 +134,55 @@ public final class CudaContext implements AutoCloseable {
     public CudaModule load(String ptx, JitOptions options) {
         requireOpen();
         return CudaModule.load(this, Handle.given(ptx, "PTX text"), Handle.given(options, "JIT options"));
+    }
+
+    /**
+     * Compiles PTX to the GPU's machine code, without loading it.
+     *
+     * @param ptx text of a PTX module
+     * @throws SageException if the driver refuses it; the message and its {@link CudaException} have the compiler's log
+     */
+    public byte[] compile(String ptx, JitOptions options) {
+        requireOpen();
+        return CudaModule.compile(this, Handle.given(ptx, "PTX text"), Handle.given(options, "JIT options"));
+    }
+
+    /**
+     * Loads machine code.
+     *
+     * @param cubin what {@link #compile} gave, for this GPU
+     * @throws SageException if the driver refuses it
+     */
+    public CudaModule load(byte[] cubin) {
+        requireOpen();
+        return CudaModule.load(this, Handle.given(cubin, "machine code"));
+    }
+
+    /**
+     * Refuses an address that is not this GPU's memory, from its first byte to its last; memory that was freed is none.
+     *
+     * @param what for the message, "q" for example
+     * @param address CUdeviceptr
+     * @param bytes at least 1
+     */
+    public void requireMemory(String what, long address, long bytes) {
+        requireOpen();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment type = arena.allocate(JAVA_INT);
+            MemorySegment ordinal = arena.allocate(JAVA_INT);
+            MemorySegment attributes = arena.allocateFrom(JAVA_INT, POINTER_MEMORY_TYPE, POINTER_DEVICE_ORDINAL);
+            MemorySegment answers = arena.allocateFrom(JAVA_LONG, type.address(), ordinal.address());
+            for (long at : new long[] {address, address + bytes - 1}) {
+                call(DriverFunction.POINTER_GET_ATTRIBUTES, "asking what is at " + what, 2, attributes, answers, at);
+                if (type.get(JAVA_INT, 0) != MEMORY_OF_DEVICE || ordinal.get(JAVA_INT, 0) != device.ordinal()) {
+                    throw new SageException(what + " is at 0x" + Long.toHexString(at) + ", which is "
+                            + (type.get(JAVA_INT, 0) == MEMORY_OF_DEVICE
+                                    ? "memory of GPU " + ordinal.get(JAVA_INT, 0)
+                                    : "no GPU memory, or was freed")
+                            + "; expected " + bytes + " bytes of " + device);
+                }
+            }
+        }
     }
 
     /** Waits until the GPU has done everything that was asked for in this context. */
@@ -221,6 +284,20 @@ public final class CudaContext implements AutoCloseable {
             checkPopped(popped);
         }
         return code;
+    }
+
+    /** Makes this context current on the calling thread, until {@link #leave}. */
+    void enter() {
+        push();
+    }
+
+    void leave() {
+        checkPopped(pop());
+    }
+
+    /** What failed is told, not what the end of it says. */
+    void leaveAfterFailure() {
+        pop();
     }
 
     private void push() {

@@ -60,7 +60,21 @@ public final class CudaDevice {
     public CudaContext retainContext() {
         boolean pooled = attribute(DeviceAttribute.MEMORY_POOLS) == 1;
         long context = driver.create(DriverFunction.PRIMARY_CONTEXT_RETAIN, "opening the context of " + this, raw);
-        return new CudaContext(driver, this, context, pooled);
+        CudaContext opened = new CudaContext(driver, this, context);
+        if (pooled) {
+            try {
+                opened.makePool(ordinal);
+            } catch (RuntimeException | Error e) {
+                opened.close();
+                throw e;
+            }
+        }
+        return opened;
+    }
+
+    /** Number among the driver's GPUs. */
+    public int ordinal() {
+        return ordinal;
     }
 
     void releaseContext() {

@@ -25,6 +25,8 @@ public final class CudaDriver {
     private final AtomicReferenceArray<MethodHandle> linked =
             new AtomicReferenceArray<>(DriverFunction.values().length);
 
+    private final AtomicReferenceArray<MethodHandle> exact = new AtomicReferenceArray<>(DriverFunction.values().length);
+
     private volatile boolean started;
 
     CudaDriver(Map<DriverFunction, MemorySegment> entries) {
@@ -129,12 +131,31 @@ public final class CudaDriver {
         }
     }
 
+    /** {@link #tryCall} of {@link DriverFunction#LAUNCH}, without boxes: it is called for every kernel. */
+    int tryLaunch(MemorySegment config, long function, MemorySegment arguments) {
+        try {
+            return (int) exact(DriverFunction.LAUNCH).invokeExact(config, function, arguments, MemorySegment.NULL);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(DriverFunction.LAUNCH.symbol() + " cannot throw", e);
+        }
+    }
+
     @SuppressWarnings("restricted")
+    private MethodHandle exact(DriverFunction function) {
+        MethodHandle handle = exact.get(function.ordinal());
+        if (handle == null) {
+            handle = Linker.nativeLinker().downcallHandle(entries.get(function), function.type());
+            exact.set(function.ordinal(), handle);
+        }
+        return handle;
+    }
+
     private MethodHandle handle(DriverFunction function) {
         MethodHandle handle = linked.get(function.ordinal());
         if (handle == null) {
-            handle = Linker.nativeLinker()
-                    .downcallHandle(entries.get(function), function.type())
+            handle = exact(function)
                     .asSpreader(
                             Object[].class, function.type().argumentLayouts().size())
                     .asType(SPREAD);

@@ -77,11 +77,11 @@ public final class CudaFunction {
     }
 
     /** Refuses arguments that are not what the kernel takes: the driver would read past them. */
-    void check(KernelArguments arguments) {
+    void check(List<Long> sizes) {
         parameters.ifPresent(expected -> {
-            if (!expected.equals(arguments.sizes())) {
-                throw new SageException("kernel " + name + " got arguments of " + arguments.sizes()
-                        + " bytes, expected parameters of " + expected);
+            if (!expected.equals(sizes)) {
+                throw new SageException(
+                        "kernel " + name + " got arguments of " + sizes + " bytes, expected parameters of " + expected);
             }
         });
     }

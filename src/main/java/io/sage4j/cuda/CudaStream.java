@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.sage4j.SageException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /** A queue of work for the GPU, done in order: copies, fills, kernels. Own or a caller's. */
 public final class CudaStream extends Handle {
@@ -91,6 +92,20 @@ public final class CudaStream extends Handle {
     }
 
     /**
+     * Sets every 32-bit word of a range of device memory.
+     *
+     * @param offset bytes, a multiple of 4
+     * @param words how many
+     */
+    public void fillWords(DeviceMemory memory, long offset, long words, int value) {
+        long handle = use();
+        long target = given(memory, "device memory").range(context(), offset, words * Integer.BYTES);
+        if (words > 0) {
+            context().call(DriverFunction.MEMSET_WORDS, "filling " + words + " words", target, value, words, handle);
+        }
+    }
+
+    /**
      * Launches a kernel.
      *
      * @throws SageException if the arguments are not of the sizes that the kernel takes (where the driver can tell), or
@@ -100,7 +115,7 @@ public final class CudaStream extends Handle {
         long handle = use();
         long function = given(kernel, "kernel").useIn(context());
         given(shape, "launch shape");
-        kernel.check(given(arguments, "arguments"));
+        kernel.check(given(arguments, "arguments").sizes());
         try (Arena arena = Arena.ofConfined()) {
             int code = context()
                     .tryCall(
@@ -110,11 +125,40 @@ public final class CudaStream extends Handle {
                             arguments.pack(context(), arena),
                             MemorySegment.NULL);
             if (code != 0) {
-                String doing = "launching " + kernel + " with " + shape.grid() + " blocks of " + shape.block()
-                        + " threads and " + shape.sharedBytes() + " bytes of dynamic shared memory";
-                throw context().driver().failure(DriverFunction.LAUNCH, doing, code, "");
+                throw launchFailure(kernel, shape, code);
             }
         }
+    }
+
+    /** Launches a kernel that was prepared; nothing is allocated. */
+    public void launch(PreparedLaunch launch) {
+        launch(List.of(given(launch, "launch")));
+    }
+
+    /** Launches kernels that were prepared, one behind the other; nothing is allocated. */
+    public void launch(List<PreparedLaunch> launches) {
+        long handle = use();
+        context().enter();
+        try {
+            for (int n = 0; n < launches.size(); n++) {
+                PreparedLaunch launch = launches.get(n);
+                long function = launch.kernel().useIn(context());
+                int code = context().driver().tryLaunch(launch.config(handle), function, launch.arguments());
+                if (code != 0) {
+                    throw launchFailure(launch.kernel(), launch.shape(), code);
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            context().leaveAfterFailure();
+            throw e;
+        }
+        context().leave();
+    }
+
+    private SageException launchFailure(CudaFunction kernel, LaunchShape shape, int code) {
+        String doing = "launching " + kernel + " with " + shape.grid() + " blocks of " + shape.block() + " threads and "
+                + shape.sharedBytes() + " bytes of dynamic shared memory";
+        return context().driver().failure(DriverFunction.LAUNCH, doing, code, "");
     }
 
     /**

@@ -107,6 +107,10 @@ public record LaunchShape(Extent grid, Extent block, Extent cluster, int sharedB
         return new LaunchShape(grid, block, cluster, sharedBytes, true);
     }
 
+    static void setStream(MemorySegment config, long stream) {
+        config.set(JAVA_LONG, STREAM_AT, stream);
+    }
+
     /** The CUlaunchConfig for a stream. */
     MemorySegment config(long stream, Arena arena) {
         MemorySegment attributes = arena.allocate(2 * ATTRIBUTE_BYTES, 8);

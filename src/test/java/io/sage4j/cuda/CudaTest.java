@@ -33,6 +33,7 @@ class CudaTest {
         assertThat(fake.thrown).isEmpty();
         assertThat(fake.contextsPushed()).as("contexts left current").isZero();
         assertThat(fake.live()).isEmpty();
+        assertThat(fake.pools).as("memory pools left").isZero();
         fake.close();
     }
 
@@ -120,7 +121,9 @@ class CudaTest {
         "cuStreamCreate, making a stream",
         "cuEventCreate, making an event",
         "cuMemAlloc_v2, allocating 64 bytes on GPU 0",
-        "cuMemAllocAsync, allocating 32 bytes in stream order on GPU 0",
+        "cuMemPoolCreate, making a memory pool",
+        "cuMemPoolSetAttribute, setting what a memory pool keeps",
+        "cuMemAllocFromPoolAsync, allocating 32 bytes in stream order on GPU 0",
         "cuMemHostAlloc, allocating 48 bytes of pinned memory",
         "cuModuleLoadDataEx, compiling a PTX module",
         "cuStreamBeginCapture_v2, starting a capture",
@@ -151,6 +154,7 @@ class CudaTest {
                     assertThat(cause.errorName()).isEqualTo("CUDA_ERROR_OUT_OF_MEMORY");
                     assertThat(cause.log()).isEmpty();
                 });
+        fake.popAll();
         fake.forgetHandles();
     }
 
@@ -308,6 +312,59 @@ class CudaTest {
             assertThatThrownBy(() -> context.load(PTX, JitOptions.DEFAULT))
                     .satisfies(e ->
                             assertThat(((CudaException) e.getCause()).log()).hasSize(16 * 1024));
+        }
+    }
+
+    @Test
+    void machineCodeIsMadeAndLoaded() {
+        String ptx = PTX + ".visible .entry k(\n    .param .u64 p0,\n    .param .f32 p1\n)\n{}\n";
+        try (CudaContext context = fake.context();
+                CudaStream stream = context.newStream()) {
+            byte[] cubin = context.compile(ptx, JitOptions.DEFAULT.withVerboseLog());
+            assertThat(fake.compiled).isEqualTo(ptx);
+            assertThat(fake.jitOptions).containsEntry(7, 4L).containsEntry(12, 1L);
+            assertThat(fake.live()).doesNotContainKey("link");
+            try (CudaModule module = context.load(cubin)) {
+                PreparedLaunch launch = new PreparedLaunch(
+                        module.function("k"), LaunchShape.of(Extent.of(3), Extent.of(64)), List.of(7L, 0.5f));
+                launch.setLong(0, 1L << 50);
+                stream.launch(List.of(launch, launch));
+                assertThat(fake.launches).hasSize(2);
+                assertThat(fake.launches.get(1).dims()).containsExactly(3, 1, 1, 64, 1, 1, 0);
+                assertThat(fake.launches.get(1).stream()).isEqualTo(stream.handle());
+                assertThat(little(fake.launches.get(1).arguments().get(0)).getLong())
+                        .isEqualTo(1L << 50);
+                assertThat(little(fake.launches.get(1).arguments().get(1)).getFloat())
+                        .isEqualTo(0.5f);
+                refused(
+                        () -> new PreparedLaunch(
+                                module.function("k"), LaunchShape.of(Extent.ONE, Extent.ONE), List.of(7L, 1L)),
+                        "got arguments of [8, 8] bytes, expected parameters of [8, 4]");
+                fake.fail("cuLaunchKernelEx", FakeDriver.INVALID_VALUE);
+                refused(() -> stream.launch(launch), "launching kernel k with 3x1x1 blocks of 64x1x1 threads");
+                assertThat(fake.contextsPushed()).isZero();
+            }
+            refused(() -> context.load(new byte[] {1, 2, 3, 4}), "loading machine code failed: cuModuleLoadDataEx");
+            fake.jitError = "ptxas fatal : no";
+            refused(() -> context.compile(ptx, JitOptions.DEFAULT), "its log: ptxas fatal : no");
+            assertThat(fake.live()).containsOnlyKeys("context", "stream");
+        }
+    }
+
+    @Test
+    void addressesThatAreNoMemoryOfTheGpuAreRefused() {
+        try (CudaContext context = fake.context();
+                DeviceMemory memory = context.allocate(100)) {
+            context.requireMemory("q", memory.address(), 100);
+            refused(() -> context.requireMemory("q", memory.address(), 101), "no GPU memory, or was freed");
+            refused(() -> context.requireMemory("q", memory.address() - 1, 100), "q is at 0x");
+            refused(() -> context.requireMemory("q", 0x10, 4), "expected 4 bytes of GPU 0");
+            fake.ordinalOfMemory = 1;
+            refused(() -> context.requireMemory("q", memory.address(), 100), "which is memory of GPU 1");
+            fake.ordinalOfMemory = 0;
+            long address = memory.address();
+            memory.close();
+            refused(() -> context.requireMemory("q", address, 100), "was freed");
         }
     }
 

@@ -122,7 +122,9 @@ class DriverSearchTest {
             return TYPES.get(type);
         }
         // What is left are enums and opaque handles.
-        return type.matches("CU(device|function)_attribute|CUstreamCaptureMode") ? JAVA_INT : JAVA_LONG;
+        return type.matches("CU(device|function|memPool)_attribute|CUstreamCaptureMode|CUjitInputType")
+                ? JAVA_INT
+                : JAVA_LONG;
     }
 
     private static Path header() throws IOException {

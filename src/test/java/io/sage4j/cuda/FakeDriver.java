@@ -26,6 +26,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -38,6 +40,7 @@ import java.util.stream.Stream;
 public final class FakeDriver implements AutoCloseable {
     static final int INVALID_VALUE = 1;
     static final int OUT_OF_MEMORY = 2;
+    static final int INVALID_IMAGE = 200;
     static final int INVALID_CONTEXT = 201;
     static final int INVALID_PTX = 218;
     static final int INVALID_HANDLE = 400;
@@ -55,6 +58,8 @@ public final class FakeDriver implements AutoCloseable {
             List.of("CUDA_ERROR_INVALID_CONTEXT", "invalid device context"),
             INVALID_PTX,
             List.of("CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"),
+            INVALID_IMAGE,
+            List.of("CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"),
             INVALID_HANDLE,
             List.of("CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"),
             NOT_FOUND,
@@ -63,29 +68,43 @@ public final class FakeDriver implements AutoCloseable {
             List.of("CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"));
 
     /** A launch as the driver received it. */
-    record Launch(
+    public record Launch(
             String kernel,
             List<Integer> dims,
             long stream,
             Map<Integer, List<Integer>> attributes,
             List<byte[]> arguments) {}
 
-    final List<String> calls = new ArrayList<>();
-    final List<Launch> launches = new ArrayList<>();
+    public final List<String> calls = new ArrayList<>();
+    public final List<Launch> launches = new ArrayList<>();
     final Map<Integer, Long> jitOptions = new HashMap<>();
     final Set<String> missing = new HashSet<>();
-    /** Bytes of the parameters of the kernels that each module has. */
+    /** Bytes of the parameters of the kernels that every module has which was loaded from PTX. */
     final Map<String, List<Integer>> kernels = new LinkedHashMap<>();
 
-    final List<Throwable> thrown = new ArrayList<>();
+    public final List<Throwable> thrown = new ArrayList<>();
     int memoryPools = 1;
+    /** Memory pools that are there. */
+    public int pools;
+
+    /** What the last compilation was given, and how many there were. */
+    String compiled = "";
+
+    public int compilations;
+    /** GPU that memory is said to be of. */
+    public int ordinalOfMemory;
+
     String jitError = "";
 
     private final Map<String, Integer> failures = new HashMap<>();
     private final Map<Long, String> live = new LinkedHashMap<>();
     private final Map<Long, Arena> memory = new HashMap<>();
-    private final Deque<Long> current = new ArrayDeque<>();
+    private final Map<Long, Long> bytes = new HashMap<>();
+    private final Map<Thread, Deque<Long>> contexts = new HashMap<>();
     private final Map<Long, String> functions = new HashMap<>();
+    private final Map<Long, List<Integer>> parametersOf = new HashMap<>();
+    private final Map<Long, String> linked = new HashMap<>();
+    private final Map<Long, Map<String, List<Integer>>> kernelsOf = new HashMap<>();
     private final Arena arena = Arena.ofShared();
     private long next = 0x5000;
     private boolean started;
@@ -107,7 +126,7 @@ public final class FakeDriver implements AutoCloseable {
     }
 
     /** What is live, by kind. */
-    Map<String, Long> live() {
+    public synchronized Map<String, Long> live() {
         Map<String, Long> counts = live.values().stream().collect(Collectors.groupingBy(k -> k, Collectors.counting()));
         if (retained != 0) {
             counts.put("context", (long) retained);
@@ -119,15 +138,21 @@ public final class FakeDriver implements AutoCloseable {
     void forgetHandles() {
         live.clear();
         retained = 0;
+        pools = 0;
     }
 
     /** Empties the stack of contexts, after a pop that failed on purpose. */
-    void popAll() {
-        current.clear();
+    synchronized void popAll() {
+        contexts.clear();
     }
 
-    int contextsPushed() {
-        return current.size();
+    /** The calling thread's contexts. */
+    private Deque<Long> current() {
+        return contexts.computeIfAbsent(Thread.currentThread(), t -> new ArrayDeque<>());
+    }
+
+    synchronized int contextsPushed() {
+        return contexts.values().stream().mapToInt(Deque::size).sum();
     }
 
     @Override
@@ -183,24 +208,24 @@ public final class FakeDriver implements AutoCloseable {
         return type == byte.class ? JAVA_BYTE : ADDRESS;
     }
 
-    private int threw(Throwable e) {
+    private synchronized int threw(Throwable e) {
         thrown.add(e);
         return UPCALL_THREW;
     }
 
-    private boolean isToWork(String function) {
+    private synchronized boolean isToWork(String function) {
         calls.add(function);
         return failures.getOrDefault(function, 0) == 0;
     }
 
-    private int toldCode(String function) {
+    private synchronized int toldCode(String function) {
         return failures.get(function);
     }
 
     // The rules.
 
     private int create(String kind, MemorySegment out) {
-        if (current.isEmpty()) {
+        if (current().isEmpty()) {
             return INVALID_CONTEXT;
         }
         next += 0x10;
@@ -214,28 +239,29 @@ public final class FakeDriver implements AutoCloseable {
     }
 
     private int isLive(String kind, long handle) {
-        return current.isEmpty() ? INVALID_CONTEXT : kind.equals(live.get(handle)) ? 0 : INVALID_HANDLE;
+        return current().isEmpty() ? INVALID_CONTEXT : kind.equals(live.get(handle)) ? 0 : INVALID_HANDLE;
     }
 
     /** Streams of the caller's (below 0x5000) are nobody's here. */
     private int isStream(long stream) {
-        return stream < 0x5000 && !current.isEmpty() ? 0 : isLive("stream", stream);
+        return stream < 0x5000 && !current().isEmpty() ? 0 : isLive("stream", stream);
     }
 
-    private int allocate(String kind, MemorySegment out, long bytes) {
-        if (current.isEmpty() || capturing) {
+    private int allocate(String kind, MemorySegment out, long size) {
+        if (current().isEmpty() || capturing && !kind.equals("pooled memory")) {
             return INVALID_CONTEXT;
         }
         Arena own = Arena.ofShared();
-        long address = own.allocate(bytes, 256).address();
+        long address = own.allocate(size, 256).address();
         memory.put(address, own);
+        bytes.put(address, size);
         live.put(address, kind);
         out.reinterpret(8).set(JAVA_LONG, 0, address);
         return 0;
     }
 
     private int release(Set<String> kinds, long address) {
-        if (current.isEmpty()) {
+        if (current().isEmpty()) {
             return INVALID_CONTEXT;
         }
         if (!kinds.contains(live.get(address))) {
@@ -258,21 +284,21 @@ public final class FakeDriver implements AutoCloseable {
 
     // The functions.
 
-    int cuInit(int flags) {
+    synchronized int cuInit(int flags) {
         started = flags == 0;
         return started ? 0 : INVALID_VALUE;
     }
 
-    int cuDriverGetVersion(MemorySegment out) {
+    synchronized int cuDriverGetVersion(MemorySegment out) {
         out.reinterpret(4).set(JAVA_INT, 0, 13010);
         return 0;
     }
 
-    int cuGetErrorName(int code, MemorySegment out) {
+    synchronized int cuGetErrorName(int code, MemorySegment out) {
         return errorText(code, 0, out);
     }
 
-    int cuGetErrorString(int code, MemorySegment out) {
+    synchronized int cuGetErrorString(int code, MemorySegment out) {
         return errorText(code, 1, out);
     }
 
@@ -282,17 +308,17 @@ public final class FakeDriver implements AutoCloseable {
         return texts == null ? INVALID_VALUE : 0;
     }
 
-    int cuDeviceGetCount(MemorySegment out) {
+    synchronized int cuDeviceGetCount(MemorySegment out) {
         out.reinterpret(4).set(JAVA_INT, 0, 2);
         return started ? 0 : 3;
     }
 
-    int cuDeviceGet(MemorySegment out, int ordinal) {
+    synchronized int cuDeviceGet(MemorySegment out, int ordinal) {
         out.reinterpret(4).set(JAVA_INT, 0, 70 + ordinal);
         return 0;
     }
 
-    int cuDeviceGetName(MemorySegment out, int length, int device) {
+    synchronized int cuDeviceGetName(MemorySegment out, int length, int device) {
         String name = "Fake GPU " + (device - 70);
         if (length <= name.length()) {
             return INVALID_VALUE;
@@ -301,63 +327,63 @@ public final class FakeDriver implements AutoCloseable {
         return 0;
     }
 
-    int cuDeviceGetAttribute(MemorySegment out, int attribute, int device) {
+    synchronized int cuDeviceGetAttribute(MemorySegment out, int attribute, int device) {
         Map<Integer, Integer> values = Map.of(75, 9, 76, 0, 16, 132, 38, 50 << 20, 97, 227 << 10, 115, memoryPools);
         out.reinterpret(4).set(JAVA_INT, 0, values.get(attribute));
         return device >= 70 ? 0 : 101;
     }
 
-    int cuDeviceTotalMem_v2(MemorySegment out, int device) {
+    synchronized int cuDeviceTotalMem_v2(MemorySegment out, int device) {
         out.reinterpret(8).set(JAVA_LONG, 0, 80L << 30);
         return device >= 70 ? 0 : 101;
     }
 
-    int cuDevicePrimaryCtxRetain(MemorySegment out, int device) {
+    synchronized int cuDevicePrimaryCtxRetain(MemorySegment out, int device) {
         retained++;
         out.reinterpret(8).set(JAVA_LONG, 0, 0xC0L + device);
         return 0;
     }
 
-    int cuDevicePrimaryCtxRelease_v2(int device) {
+    synchronized int cuDevicePrimaryCtxRelease_v2(int device) {
         return retained-- > 0 && device >= 70 ? 0 : INVALID_CONTEXT;
     }
 
-    int cuCtxPushCurrent_v2(long context) {
-        current.push(context);
+    synchronized int cuCtxPushCurrent_v2(long context) {
+        current().push(context);
         return retained > 0 && context >= 0xC0 + 70 ? 0 : INVALID_CONTEXT;
     }
 
-    int cuCtxPopCurrent_v2(MemorySegment out) {
-        out.reinterpret(8).set(JAVA_LONG, 0, current.pop());
+    synchronized int cuCtxPopCurrent_v2(MemorySegment out) {
+        out.reinterpret(8).set(JAVA_LONG, 0, current().pop());
         return 0;
     }
 
-    int cuCtxSynchronize() {
-        return current.isEmpty() ? INVALID_CONTEXT : 0;
+    synchronized int cuCtxSynchronize() {
+        return current().isEmpty() ? INVALID_CONTEXT : 0;
     }
 
-    int cuStreamCreate(MemorySegment out, int flags) {
+    synchronized int cuStreamCreate(MemorySegment out, int flags) {
         return flags == 1 ? create("stream", out) : INVALID_VALUE;
     }
 
-    int cuStreamDestroy_v2(long stream) {
+    synchronized int cuStreamDestroy_v2(long stream) {
         return destroy("stream", stream);
     }
 
-    int cuStreamSynchronize(long stream) {
+    synchronized int cuStreamSynchronize(long stream) {
         return capturing ? INVALID_VALUE : isStream(stream);
     }
 
-    int cuStreamWaitEvent(long stream, long event, int flags) {
+    synchronized int cuStreamWaitEvent(long stream, long event, int flags) {
         return flags != 0 ? INVALID_VALUE : isStream(stream) + isLive("event", event);
     }
 
-    int cuStreamBeginCapture_v2(long stream, int mode) {
+    synchronized int cuStreamBeginCapture_v2(long stream, int mode) {
         capturing = true;
         return mode == 1 ? isStream(stream) : INVALID_VALUE;
     }
 
-    int cuStreamEndCapture(long stream, MemorySegment out) {
+    synchronized int cuStreamEndCapture(long stream, MemorySegment out) {
         if (!capturing || isStream(stream) != 0) {
             return INVALID_VALUE;
         }
@@ -365,77 +391,182 @@ public final class FakeDriver implements AutoCloseable {
         return create("graph", out);
     }
 
-    int cuEventCreate(MemorySegment out, int flags) {
+    synchronized int cuEventCreate(MemorySegment out, int flags) {
         return flags == 0 ? create("event", out) : INVALID_VALUE;
     }
 
-    int cuEventDestroy_v2(long event) {
+    synchronized int cuEventDestroy_v2(long event) {
         return destroy("event", event);
     }
 
-    int cuEventRecord(long event, long stream) {
+    synchronized int cuEventRecord(long event, long stream) {
         return isLive("event", event) + isStream(stream);
     }
 
-    int cuEventSynchronize(long event) {
+    synchronized int cuEventSynchronize(long event) {
         return isLive("event", event);
     }
 
-    int cuEventElapsedTime(MemorySegment out, long start, long end) {
+    synchronized int cuEventElapsedTime(MemorySegment out, long start, long end) {
         // Handles grow with time: the end was made later.
         out.reinterpret(4).set(JAVA_FLOAT, 0, (end - start) / 64f);
         return isLive("event", start) + isLive("event", end);
     }
 
-    int cuMemAlloc_v2(MemorySegment out, long bytes) {
+    synchronized int cuMemAlloc_v2(MemorySegment out, long bytes) {
         return allocate("memory", out, bytes);
     }
 
-    int cuMemFree_v2(long address) {
+    synchronized int cuMemFree_v2(long address) {
         return release(Set.of("memory", "pooled memory"), address);
     }
 
-    int cuMemAllocAsync(MemorySegment out, long bytes, long stream) {
-        return isStream(stream) != 0 ? INVALID_HANDLE : allocate("pooled memory", out, bytes);
+    synchronized int cuMemPoolCreate(MemorySegment out, MemorySegment properties) {
+        MemorySegment p = properties.reinterpret(88);
+        boolean fits = p.get(JAVA_INT, 0) == 1 && p.get(JAVA_INT, 8) == 1 && p.get(JAVA_INT, 12) < 2;
+        out.reinterpret(8).set(JAVA_LONG, 0, 0x900L);
+        pools += fits ? 1 : 0;
+        return fits ? 0 : INVALID_VALUE;
     }
 
-    int cuMemFreeAsync(long address, long stream) {
+    synchronized int cuMemPoolSetAttribute(long pool, int attribute, MemorySegment value) {
+        return pool == 0x900 && attribute == 4 && value.reinterpret(8).get(JAVA_LONG, 0) > 0 ? 0 : INVALID_VALUE;
+    }
+
+    synchronized int cuMemPoolDestroy(long pool) {
+        pools--;
+        return pool == 0x900 ? 0 : INVALID_VALUE;
+    }
+
+    synchronized int cuMemAllocFromPoolAsync(MemorySegment out, long bytes, long pool, long stream) {
+        return pool != 0x900 || isStream(stream) != 0 ? INVALID_HANDLE : allocate("pooled memory", out, bytes);
+    }
+
+    synchronized int cuMemFreeAsync(long address, long stream) {
         return isStream(stream) != 0 ? INVALID_HANDLE : release(Set.of("pooled memory"), address);
     }
 
-    int cuMemHostAlloc(MemorySegment out, long bytes, int flags) {
+    synchronized int cuMemHostAlloc(MemorySegment out, long bytes, int flags) {
         return flags != 0 ? INVALID_VALUE : allocate("pinned memory", out, bytes);
     }
 
-    int cuMemFreeHost(MemorySegment address) {
+    synchronized int cuMemFreeHost(MemorySegment address) {
         return release(Set.of("pinned memory"), address.address());
     }
 
-    int cuMemcpyHtoDAsync_v2(long to, MemorySegment from, long bytes, long stream) {
+    synchronized int cuMemcpyHtoDAsync_v2(long to, MemorySegment from, long bytes, long stream) {
         return copy(from.address(), to, bytes, stream);
     }
 
-    int cuMemcpyDtoHAsync_v2(MemorySegment to, long from, long bytes, long stream) {
+    synchronized int cuMemcpyDtoHAsync_v2(MemorySegment to, long from, long bytes, long stream) {
         return copy(from, to.address(), bytes, stream);
     }
 
-    int cuMemcpyDtoDAsync_v2(long to, long from, long bytes, long stream) {
+    synchronized int cuMemcpyDtoDAsync_v2(long to, long from, long bytes, long stream) {
         return copy(from, to, bytes, stream);
     }
 
-    int cuMemsetD8Async(long address, byte value, long bytes, long stream) {
+    synchronized int cuMemsetD8Async(long address, byte value, long bytes, long stream) {
         MemorySegment.ofAddress(address).reinterpret(bytes).fill(value);
         return isStream(stream);
     }
 
-    int cuModuleLoadDataEx(
-            MemorySegment out, MemorySegment image, int count, MemorySegment options, MemorySegment values) {
-        jitOptions.clear();
-        for (int i = 0; i < count; i++) {
-            jitOptions.put(
-                    options.reinterpret(4L * count).getAtIndex(JAVA_INT, i),
-                    values.reinterpret(8L * count).getAtIndex(JAVA_LONG, i));
+    synchronized int cuMemsetD32Async(long address, int value, long words, long stream) {
+        MemorySegment words32 = MemorySegment.ofAddress(address).reinterpret(4 * words);
+        for (long n = 0; n < words; n++) {
+            words32.setAtIndex(JAVA_INT, n, value);
         }
+        return isStream(stream);
+    }
+
+    /** Memory type and ordinal of a GPU's memory, zeros for anything else. */
+    synchronized int cuPointerGetAttributes(int count, MemorySegment attributes, MemorySegment answers, long address) {
+        boolean ours = memory.keySet().stream()
+                .anyMatch(start -> address >= start
+                        && address < start + bytes.get(start)
+                        && !live.get(start).startsWith("pinned"));
+        for (int i = 0; i < count; i++) {
+            int attribute = attributes.reinterpret(4L * count).getAtIndex(JAVA_INT, i);
+            int answer = attribute == 2 ? 2 : attribute == 9 ? ordinalOfMemory : -1;
+            answers.reinterpret(8L * count)
+                    .getAtIndex(ADDRESS, i)
+                    .reinterpret(4)
+                    .set(JAVA_INT, 0, ours ? answer : 0);
+        }
+        return current().isEmpty() ? INVALID_CONTEXT : 0;
+    }
+
+    synchronized int cuLinkCreate_v2(int count, MemorySegment options, MemorySegment values, MemorySegment out) {
+        readOptions(count, options, values);
+        return create("link", out);
+    }
+
+    synchronized int cuLinkAddData_v2(
+            long link,
+            int type,
+            MemorySegment data,
+            long size,
+            MemorySegment name,
+            int count,
+            MemorySegment options,
+            MemorySegment values) {
+        compiled = data.reinterpret(size).getString(0);
+        compilations++;
+        linked.put(link, compiled);
+        if (!jitError.isEmpty()) {
+            writeLog(5, jitError);
+            return INVALID_PTX;
+        }
+        boolean fits = type == 1 && size == compiled.getBytes(StandardCharsets.UTF_8).length + 1 && count == 0;
+        return fits ? isLive("link", link) : INVALID_VALUE;
+    }
+
+    /** The "machine code" is the PTX behind the letters of an ELF file. */
+    synchronized int cuLinkComplete(long link, MemorySegment image, MemorySegment size) {
+        byte[] code = ("ELF" + linked.get(link) + "\0").getBytes(StandardCharsets.UTF_8);
+        MemorySegment kept = arena.allocate(code.length);
+        MemorySegment.copy(code, 0, kept, JAVA_BYTE, 0, code.length);
+        image.reinterpret(8).set(ADDRESS, 0, kept);
+        size.reinterpret(8).set(JAVA_LONG, 0, code.length);
+        return isLive("link", link);
+    }
+
+    synchronized int cuLinkDestroy(long link) {
+        return destroy("link", link);
+    }
+
+    /** The kernels of a PTX text, with the sizes of their parameters. */
+    private static Map<String, List<Integer>> kernelsIn(String ptx) {
+        Map<String, List<Integer>> found = new HashMap<>();
+        Matcher entry = Pattern.compile("\\.entry (\\w+)\\s*\\(([^)]*)\\)").matcher(ptx);
+        while (entry.find()) {
+            List<Integer> sizes = Pattern.compile("\\.param \\.[usfb](\\d+)")
+                    .matcher(entry.group(2))
+                    .results()
+                    .map(m -> Integer.parseInt(m.group(1)) / 8)
+                    .toList();
+            found.put(entry.group(1), sizes);
+        }
+        return found;
+    }
+
+    synchronized int cuModuleLoadDataEx(
+            MemorySegment out, MemorySegment image, int count, MemorySegment options, MemorySegment values) {
+        if (count == 0) {
+            // Machine code of cuLinkComplete; anything else the driver refuses.
+            byte[] start = image.reinterpret(3).toArray(JAVA_BYTE);
+            if (!new String(start, StandardCharsets.UTF_8).equals("ELF")) {
+                return INVALID_IMAGE;
+            }
+            int code = create("module", out);
+            if (code == 0) {
+                kernelsOf.put(
+                        out.reinterpret(8).get(JAVA_LONG, 0),
+                        kernelsIn(image.reinterpret(Long.MAX_VALUE).getString(0)));
+            }
+            return code;
+        }
+        readOptions(count, options, values);
         String ptx = image.reinterpret(Long.MAX_VALUE).getString(0);
         writeLog(3, "compiled " + ptx.length() + " characters");
         if (!jitError.isEmpty()) {
@@ -443,6 +574,15 @@ public final class FakeDriver implements AutoCloseable {
             return INVALID_PTX;
         }
         return create("module", out);
+    }
+
+    private void readOptions(int count, MemorySegment options, MemorySegment values) {
+        jitOptions.clear();
+        for (int i = 0; i < count; i++) {
+            jitOptions.put(
+                    options.reinterpret(4L * count).getAtIndex(JAVA_INT, i),
+                    values.reinterpret(8L * count).getAtIndex(JAVA_LONG, i));
+        }
     }
 
     /** As the driver does: no more than the buffer holds, and no end where it is full. */
@@ -454,33 +594,35 @@ public final class FakeDriver implements AutoCloseable {
                 bytes, 0, MemorySegment.ofAddress(jitOptions.get(option)).reinterpret(room), JAVA_BYTE, 0, written);
     }
 
-    int cuModuleUnload(long module) {
+    synchronized int cuModuleUnload(long module) {
         return destroy("module", module);
     }
 
-    int cuModuleGetFunction(MemorySegment out, long module, MemorySegment name) {
+    synchronized int cuModuleGetFunction(MemorySegment out, long module, MemorySegment name) {
         String text = name.reinterpret(Long.MAX_VALUE).getString(0);
-        if (isLive("module", module) != 0 || !kernels.containsKey(text)) {
+        List<Integer> sizes = kernelsOf.getOrDefault(module, kernels).get(text);
+        if (isLive("module", module) != 0 || sizes == null) {
             return NOT_FOUND;
         }
         next += 0x10;
+        parametersOf.put(next, sizes);
         functions.put(next, text);
         out.reinterpret(8).set(JAVA_LONG, 0, next);
         return 0;
     }
 
-    int cuFuncGetAttribute(MemorySegment out, int attribute, long function) {
+    synchronized int cuFuncGetAttribute(MemorySegment out, int attribute, long function) {
         out.reinterpret(4).set(JAVA_INT, 0, 100 + attribute);
         return functions.containsKey(function) ? 0 : INVALID_HANDLE;
     }
 
-    int cuFuncSetAttribute(long function, int attribute, int value) {
+    synchronized int cuFuncSetAttribute(long function, int attribute, int value) {
         calls.add(functions.get(function) + " " + attribute + "=" + value);
         return value > 227 << 10 ? INVALID_VALUE : 0;
     }
 
-    int cuFuncGetParamInfo(long function, long index, MemorySegment offset, MemorySegment size) {
-        List<Integer> sizes = kernels.get(functions.get(function));
+    synchronized int cuFuncGetParamInfo(long function, long index, MemorySegment offset, MemorySegment size) {
+        List<Integer> sizes = parametersOf.get(function);
         if (index >= sizes.size()) {
             return INVALID_VALUE;
         }
@@ -489,7 +631,8 @@ public final class FakeDriver implements AutoCloseable {
         return 0;
     }
 
-    int cuLaunchKernelEx(MemorySegment config, long function, MemorySegment pointers, MemorySegment extra) {
+    synchronized int cuLaunchKernelEx(
+            MemorySegment config, long function, MemorySegment pointers, MemorySegment extra) {
         MemorySegment c = config.reinterpret(56);
         String kernel = functions.get(function);
         if (kernel == null || extra.address() != 0 || isStream(c.get(JAVA_LONG, 32)) != 0) {
@@ -510,7 +653,7 @@ public final class FakeDriver implements AutoCloseable {
                             a.get(JAVA_INT, 72L * i + 12),
                             a.get(JAVA_INT, 72L * i + 16)));
         }
-        List<Integer> sizes = kernels.get(kernel);
+        List<Integer> sizes = parametersOf.get(function);
         List<byte[]> arguments = new ArrayList<>();
         for (int i = 0; i < sizes.size(); i++) {
             arguments.add(pointers.reinterpret(8L * sizes.size())
@@ -522,19 +665,19 @@ public final class FakeDriver implements AutoCloseable {
         return 0;
     }
 
-    int cuGraphInstantiateWithFlags(MemorySegment out, long graph, long flags) {
+    synchronized int cuGraphInstantiateWithFlags(MemorySegment out, long graph, long flags) {
         return flags != 0 || isLive("graph", graph) != 0 ? INVALID_VALUE : create("ready graph", out);
     }
 
-    int cuGraphLaunch(long graph, long stream) {
+    synchronized int cuGraphLaunch(long graph, long stream) {
         return isLive("ready graph", graph) + isStream(stream);
     }
 
-    int cuGraphExecDestroy(long graph) {
+    synchronized int cuGraphExecDestroy(long graph) {
         return destroy("ready graph", graph);
     }
 
-    int cuGraphDestroy(long graph) {
+    synchronized int cuGraphDestroy(long graph) {
         return destroy("graph", graph);
     }
 }

@@ -1,0 +1,199 @@
+package io.sage4j.backend;
+
+import io.sage4j.backend.CudaKernels.Loaded;
+import io.sage4j.backend.CudaKernels.Wanted;
+import io.sage4j.cuda.CudaStream;
+import io.sage4j.cuda.DeviceInfo;
+import io.sage4j.cuda.LaunchShape;
+import io.sage4j.cuda.LaunchShape.Extent;
+import io.sage4j.cuda.PreparedLaunch;
+import io.sage4j.plan.NativeAttention;
+import io.sage4j.plan.NativeAttention.Placed;
+import io.sage4j.plan.NativeDevice;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+
+/**
+ * The launches of one kind of call, laid out once and started many times, with other addresses if wanted. A call is laid
+ * out with addresses of no memory: their top byte names the buffer, the rest is the offset in it. Thread-safe.
+ */
+final class CudaPlan {
+    /** What an address can point into. */
+    enum Buffer {
+        Q,
+        K,
+        V,
+        OUT,
+        LSE,
+        SCRATCH
+    }
+
+    /** Real addresses are multiples of this plus the offset that the call was laid out with: alignment decides the kernels. */
+    static final int ALIGNMENT = 256;
+
+    private static final int TAG_SHIFT = 56;
+    private static final long FIRST_TAG = 0x51;
+
+    /** An address that does not exist, for a buffer whose real address is known later. */
+    static long address(Buffer buffer, long offset) {
+        return (FIRST_TAG + buffer.ordinal() << TAG_SHIFT) + offset;
+    }
+
+    /** Where the tensors of a call are; scratch is memory of {@link #scratchBytes}. */
+    record Addresses(long q, long k, long v, long out, long lse, long scratch) {
+        private long of(Buffer buffer) {
+            return switch (buffer) {
+                case Q -> q;
+                case K -> k;
+                case V -> v;
+                case OUT -> out;
+                case LSE -> lse;
+                case SCRATCH -> scratch;
+            };
+        }
+    }
+
+    /** A 64-bit argument that is an address. */
+    private record Fixup(PreparedLaunch launch, int argument, Buffer buffer, long offset) {}
+
+    private final List<String> steps = new ArrayList<>();
+    private final List<PreparedLaunch> launches = new ArrayList<>();
+    private final List<Fixup> fixups = new ArrayList<>();
+    private final long scratchBytes;
+    private Addresses current;
+
+    /**
+     * Lays a call out; compiles what kernels it needs.
+     *
+     * @param call with addresses of {@link #address}
+     * @throws io.sage4j.SageException if there is no native kernel for it, or one cannot be compiled
+     */
+    CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, NativeAttention.Call call) {
+        Recording recording = new Recording(arch, info);
+        NativeAttention.run(recording, call);
+        scratchBytes = Math.max(1, recording.scratch);
+        List<Loaded> loaded =
+                kernels.get(recording.launches.stream().map(Recorded::kernel).toList());
+        for (int n = 0; n < loaded.size(); n++) {
+            Recorded recorded = recording.launches.get(n);
+            Loaded kernel = loaded.get(n);
+            PreparedLaunch launch = new PreparedLaunch(
+                    kernel.function(),
+                    LaunchShape.of(recorded.grid(), Extent.of(kernel.threads())).withSharedBytes(kernel.sharedBytes()),
+                    recorded.arguments());
+            launches.add(launch);
+            steps.add(recorded.step());
+            for (int a = 0; a < recorded.arguments().size(); a++) {
+                if (recorded.arguments().get(a) instanceof Long value && isAddress(value)) {
+                    Buffer buffer = Buffer.values()[(int) ((value >>> TAG_SHIFT) - FIRST_TAG)];
+                    fixups.add(new Fixup(launch, a, buffer, value - address(buffer, 0)));
+                }
+            }
+        }
+    }
+
+    private static boolean isAddress(long value) {
+        long tag = value >>> TAG_SHIFT;
+        return tag >= FIRST_TAG && tag < FIRST_TAG + Buffer.values().length;
+    }
+
+    /** A launch as the call asked for it. */
+    private record Recorded(String step, Wanted kernel, Extent grid, List<Object> arguments) {}
+
+    /** Notes launches and hands out offsets of scratch memory. */
+    private static final class Recording implements NativeDevice {
+        private final Arch arch;
+        private final DeviceInfo info;
+        private final List<Recorded> launches = new ArrayList<>();
+        private long scratch;
+
+        Recording(Arch arch, DeviceInfo info) {
+            this.arch = arch;
+            this.info = info;
+        }
+
+        @Override
+        public Arch arch() {
+            return arch;
+        }
+
+        @Override
+        public int multiprocessors() {
+            return info.multiprocessors();
+        }
+
+        @Override
+        public long cacheBytes() {
+            return info.l2Bytes();
+        }
+
+        @Override
+        public long allocate(long bytes) {
+            long offset = scratch;
+            scratch = Math.addExact(offset, Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT);
+            return address(Buffer.SCRATCH, offset);
+        }
+
+        @Override
+        public void launch(
+                String step,
+                Object key,
+                Supplier<Kernel> kernel,
+                int gridX,
+                int gridY,
+                int gridZ,
+                List<Object> arguments) {
+            launches.add(new Recorded(
+                    step, new Wanted(key, kernel), new Extent(gridX, gridY, gridZ), List.copyOf(arguments)));
+        }
+    }
+
+    /** Names of the steps, in order. */
+    List<String> steps() {
+        return steps;
+    }
+
+    /** Scratch memory that a run needs, to itself. */
+    long scratchBytes() {
+        return scratchBytes;
+    }
+
+    /** Starts all steps, with nothing else allocated. */
+    synchronized void start(CudaStream stream, Addresses addresses) {
+        place(addresses);
+        stream.launch(launches);
+    }
+
+    /** Starts all steps, and tells when each was started and when the last one was. */
+    synchronized void start(CudaStream stream, Addresses addresses, Runnable mark) {
+        place(addresses);
+        mark.run();
+        for (PreparedLaunch launch : launches) {
+            stream.launch(launch);
+            mark.run();
+        }
+    }
+
+    private void place(Addresses addresses) {
+        if (addresses.equals(current)) {
+            return;
+        }
+        for (Fixup fixup : fixups) {
+            fixup.launch.setLong(fixup.argument, addresses.of(fixup.buffer) / ALIGNMENT * ALIGNMENT + fixup.offset);
+        }
+        current = addresses;
+    }
+
+    /** The part of an address that a call is laid out with. */
+    static long residue(long address) {
+        return address & ALIGNMENT - 1;
+    }
+
+    /** A tensor's place for laying out: strides as they are, an address that stands for any of this alignment. */
+    static Placed placed(Buffer buffer, Placed real) {
+        return new Placed(address(buffer, residue(real.address())), real.batch(), real.head(), real.token());
+    }
+}

@@ -55,7 +55,7 @@ final class PtxCommand implements Callable<Integer> {
             paramLabel = "D",
             converter = Words.ToCount.class,
             defaultValue = "128",
-            description = "Channels of a head, 1 to 128. Default: ${DEFAULT-VALUE}.")
+            description = "Channels of a head, 1 to 256 (128 on Hopper tiles). Default: ${DEFAULT-VALUE}.")
     private int headDim;
 
     @Option(names = "--causal", description = "With the causal mask.")
@@ -122,10 +122,14 @@ final class PtxCommand implements Callable<Integer> {
     private String module() {
         NativeKernel which = NativeKernel.of(choice.kernel);
         Variant asked = variant.variant();
-        Kernel kernel = which.kernel(new NativeKernel.Options(asked.scheme(), headDim, causal, lse, type, !narrow));
+        Arch target;
+        Kernel kernel;
         PtxModule module;
         try {
-            module = PtxModule.of(Arch.of(arch), kernel);
+            target = Arch.of(arch);
+            kernel =
+                    which.kernel(new NativeKernel.Options(target, asked.scheme(), headDim, causal, lse, type, !narrow));
+            module = PtxModule.of(target, kernel);
         } catch (IllegalArgumentException e) {
             throw new SageException("kernel " + which + " for " + arch + ": " + e.getMessage(), e);
         }

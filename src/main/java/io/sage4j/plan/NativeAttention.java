@@ -14,12 +14,16 @@ import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.CausalOrder;
 import io.sage4j.ptx.kernel.ChannelScale;
+import io.sage4j.ptx.kernel.DeltaS;
 import io.sage4j.ptx.kernel.KMean;
 import io.sage4j.ptx.kernel.LseCorrection;
 import io.sage4j.ptx.kernel.MmaAttention;
 import io.sage4j.ptx.kernel.MmaAttentionSpec;
+import io.sage4j.ptx.kernel.MmaTarget;
+import io.sage4j.ptx.kernel.QkCode;
 import io.sage4j.ptx.kernel.QkTarget;
 import io.sage4j.ptx.kernel.QuantizeQk;
+import io.sage4j.ptx.kernel.QuantizeQk.Centre;
 import io.sage4j.ptx.kernel.QuantizeV;
 import io.sage4j.ptx.kernel.VTarget;
 import io.sage4j.ptx.kernel.WgmmaAttention;
@@ -36,6 +40,8 @@ import java.util.function.Supplier;
 public final class NativeAttention {
     private static final int REDUCED_CHANNELS = 32;
     private static final int V_KEYS = 64;
+    /** Elements of the widest load of the quantizers. */
+    private static final int WIDEST_LOAD = 4;
     /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
     private static final double CACHE_SHARE = 0.65;
 
@@ -95,6 +101,7 @@ public final class NativeAttention {
     private final Scheme scheme;
     private final OperandLayout layout;
     private final boolean wgmma;
+    private final QkCode code;
     private final int dim;
     private final int heads;
     private final int kvHeads;
@@ -107,7 +114,8 @@ public final class NativeAttention {
         scheme = call.scheme();
         layout = new OperandLayout(shape, scheme.tiles());
         wgmma = scheme.tiles().equals(TileShape.WGMMA);
-        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : layout.paddedDim();
+        code = QkCode.of(scheme.qk(), device.arch());
+        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code, shape.headDim());
         heads = Math.multiplyExact(shape.batch(), shape.qHeads());
         kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
         fp8 = scheme.pv() == PvFormat.E4M3;
@@ -119,13 +127,15 @@ public final class NativeAttention {
      * @throws SageException if there is no native kernel for it, with the reason, before anything was started
      */
     public static void run(NativeDevice device, Call call) {
-        if (call.shape().headDim() > WgmmaLayout.MAX_DIM) {
-            throw new SageException("the native kernels take head_dim up to " + WgmmaLayout.MAX_DIM + ", this call has "
-                    + call.shape().headDim() + "; use another backend");
+        boolean wgmma = call.scheme().tiles().equals(TileShape.WGMMA);
+        int most = wgmma ? WgmmaLayout.MAX_DIM : MmaAttentionSpec.MAX_DIM;
+        if (call.shape().headDim() > most) {
+            throw new SageException("the native kernels" + (wgmma ? " on Hopper tiles" : "") + " take head_dim up to "
+                    + most + ", this call has " + call.shape().headDim() + "; use another "
+                    + (wgmma ? "variant or backend" : "backend"));
         }
-        NativeAttention attention = new NativeAttention(device, call);
         try {
-            attention.start();
+            new NativeAttention(device, call).start();
         } catch (IllegalArgumentException e) {
             throw new SageException("no native kernel for this call: " + e.getMessage() + "; use another backend", e);
         } catch (ArithmeticException e) {
@@ -137,20 +147,35 @@ public final class NativeAttention {
         // The attention kernel first: its spec refuses what no kernel can do.
         Attend attend = wgmma ? wgmmaAttend() : mmaAttend();
         long kMean = scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
-        Codes k = rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), kMean);
-        Codes q = rows("quantize-q", call.q(), shape.qHeads(), shape.qoLen(), qTarget(), layout.qRows(), 0);
+        Centre kCentre = scheme.smoothK() ? Centre.HEAD : Centre.NONE;
+        Codes k =
+                rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), kCentre, kMean);
+        long qMean = scheme.smoothQ() ? blockMeans() : 0;
+        Centre qCentre = scheme.smoothQ() ? Centre.BLOCK : Centre.NONE;
+        Codes q =
+                rows("quantize-q", call.q(), shape.qHeads(), shape.qoLen(), qTarget(), layout.qRows(), qCentre, qMean);
+        long deltaS = scheme.smoothQ() ? deltaS(kMean, qMean) : 0;
         long vMean = scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
         Codes v = values(vMean);
         long correction = call.lse() != 0 && scheme.smoothK() ? correction(kMean) : 0;
-        attend.start(q, k, v, vMean, correction);
+        attend.start(q, k, v, new Extras(vMean, deltaS, correction));
     }
+
+    /**
+     * What only some calls have; 0 for none.
+     *
+     * @param vMean of smooth V
+     * @param deltaS of smooth Q
+     * @param correction of the log-sum-exp
+     */
+    private record Extras(long vMean, long deltaS, long correction) {}
 
     /** Codes and their scales. */
     private record Codes(long codes, long scales) {}
 
     /** The last step. */
     private interface Attend {
-        void start(Codes q, Codes k, Codes v, long vMean, long correction);
+        void start(Codes q, Codes k, Codes v, Extras extras);
     }
 
     private void launch(
@@ -182,35 +207,84 @@ public final class NativeAttention {
         return mean;
     }
 
+    /** Means of the Q blocks. */
+    private long blockMeans() {
+        int rows = scheme.tiles().blockQ();
+        long mean = floats((long) heads * layout.qTiles() * dim);
+        List<Object> arguments = input(call.q(), shape.qHeads(), shape.qoLen());
+        arguments.add(mean);
+        launch(
+                "smooth-q",
+                Key.of(KMean.class, call.type(), dim, rows),
+                () -> KMean.ofBlocks(call.type(), dim, rows),
+                heads,
+                dim / REDUCED_CHANNELS,
+                layout.qTiles(),
+                arguments);
+        return mean;
+    }
+
+    /** What smooth Q takes from the scores. */
+    private long deltaS(long kMean, long qMean) {
+        long deltaS = floats((long) heads * layout.qTiles() * layout.kRows());
+        boolean aligned = shape.headDim() == dim
+                && call.k().isAligned(WIDEST_LOAD, call.type().bytes());
+        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
+        if (scheme.smoothK()) {
+            arguments.add(kMean);
+        }
+        arguments.addAll(List.of(qMean, deltaS, layout.qTiles(), layout.kRows(), call.diagonal(), scoreScale()));
+        launch(
+                "delta-s",
+                Key.of(DeltaS.class, call.type(), dim, scheme.smoothK(), aligned),
+                () -> DeltaS.kernel(call.type(), dim, scheme.smoothK(), aligned),
+                Math.ceilDiv(layout.kRows(), DeltaS.THREADS),
+                kvHeads,
+                shape.groupSize(),
+                arguments);
+        return deltaS;
+    }
+
+    private float scoreScale() {
+        return (wgmma ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E;
+    }
+
     private QkTarget qTarget() {
         return wgmma
                 ? QkTarget.wgmmaQ(scheme.granularity()).negatedIf(call.smScale() < 0)
-                : QkTarget.mma(ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows()));
+                : QkTarget.mma(ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows()), code);
     }
 
     private QkTarget kTarget() {
         return wgmma
                 ? QkTarget.wgmmaK(scheme.granularity())
-                : QkTarget.mma(ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows()));
+                : QkTarget.mma(ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows()), code);
     }
 
     private Codes rows(
-            String step, Placed data, int headCount, int tokens, QkTarget target, int paddedRows, long mean) {
+            String step,
+            Placed data,
+            int headCount,
+            int tokens,
+            QkTarget target,
+            int paddedRows,
+            Centre centre,
+            long mean) {
         int all = Math.multiplyExact(shape.batch(), headCount);
-        long codes = device.allocate((long) all * paddedRows * dim);
+        long codes = device.allocate((long) all * paddedRows * target.code().rowBytes(dim));
         long scales = floats((long) all * target.groups().count(paddedRows) * target.copies());
-        int perLane = dim / REDUCED_CHANNELS;
+        int perLane = Math.min(dim / REDUCED_CHANNELS, WIDEST_LOAD);
         boolean aligned =
                 shape.headDim() == dim && data.isAligned(perLane, call.type().bytes());
         List<Object> arguments = input(data, headCount, tokens);
-        if (mean != 0) {
+        if (centre != Centre.NONE) {
             arguments.add(mean);
         }
         arguments.addAll(List.of(codes, scales));
         launch(
                 step,
-                Key.of(QuantizeQk.class, call.type(), target, dim, mean != 0, aligned),
-                () -> QuantizeQk.kernel(call.type(), target, dim, mean != 0, aligned),
+                Key.of(QuantizeQk.class, call.type(), target, dim, centre, aligned),
+                () -> QuantizeQk.kernel(call.type(), target, dim, centre, aligned),
                 paddedRows / target.groups().tile(),
                 all,
                 1,
@@ -286,38 +360,48 @@ public final class NativeAttention {
     }
 
     /** What both attention kernels take, up to the score factor: for wgmma its magnitude, the codes of Q have the sign. */
-    private List<Object> attentionArguments(Codes q, Codes k, Codes v, long vMean, long correction) {
+    private List<Object> attentionArguments(Codes q, Codes k, Codes v, Extras extras) {
         List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes(), q.scales(), k.scales()));
         if (fp8) {
             arguments.add(v.scales());
         }
-        if (vMean != 0) {
-            arguments.add(vMean);
+        if (scheme.smoothV()) {
+            arguments.add(extras.vMean());
+        }
+        if (scheme.smoothQ()) {
+            arguments.add(extras.deltaS());
         }
         Placed out = call.out();
         arguments.addAll(List.of(out.address(), out.batch(), out.head(), out.token()));
         if (call.lse() != 0) {
-            arguments.addAll(List.of(call.lse(), correction));
+            arguments.addAll(List.of(call.lse(), extras.correction()));
         }
         arguments.addAll(List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
         if (isCausal()) {
             arguments.add(call.diagonal());
         }
-        arguments.add((wgmma ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E);
+        arguments.add(scoreScale());
         return arguments;
     }
 
     private Attend mmaAttend() {
         MmaAttentionSpec spec = new MmaAttentionSpec(
-                scheme, dim, isCausal(), call.lse() != 0, call.smScale() < 0, call.type(), pairedStores());
-        return (q, k, v, vMean, correction) -> launch(
+                scheme,
+                dim,
+                MmaTarget.of(device.arch(), scheme, dim),
+                isCausal(),
+                call.lse() != 0,
+                call.smScale() < 0,
+                call.type(),
+                pairedStores());
+        return (q, k, v, extras) -> launch(
                 "attend",
                 Key.of(MmaAttention.class, spec),
                 () -> MmaAttention.kernel(spec),
                 layout.qTiles(),
                 shape.qHeads(),
                 shape.batch(),
-                attentionArguments(q, k, v, vMean, correction));
+                attentionArguments(q, k, v, extras));
     }
 
     private Attend wgmmaAttend() {
@@ -329,8 +413,8 @@ public final class NativeAttention {
                 new WgmmaAttentionSpec(scheme, dim, isCausal(), call.lse() != 0, call.type(), pairedStores());
         long work = (long) Math.ceilDiv(shape.qoLen(), spec.rows()) * heads;
         int ctas = Math.min(device.multiprocessors(), Math.toIntExact(work));
-        return (q, k, v, vMean, correction) -> {
-            List<Object> arguments = attentionArguments(q, k, v, vMean, correction);
+        return (q, k, v, extras) -> {
+            List<Object> arguments = attentionArguments(q, k, v, extras);
             arguments.add(heads);
             if (isCausal()) {
                 long codeBytes = 2L * layout.kRows() * dim;

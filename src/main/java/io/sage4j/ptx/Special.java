@@ -11,7 +11,9 @@ public enum Special implements Operand {
     /** CTA of the grid, third dimension. */
     CTAID_Z("%ctaid.z"),
     /** CTAs in the first dimension. */
-    NCTAID_X("%nctaid.x");
+    NCTAID_X("%nctaid.x"),
+    /** CTAs in the third dimension. */
+    NCTAID_Z("%nctaid.z");
 
     private final String ptx;
 

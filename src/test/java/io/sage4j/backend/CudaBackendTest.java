@@ -197,7 +197,9 @@ class CudaBackendTest {
             "int8-fp8-f16acc-p112",
             "int8-fp16",
             "int8-fp16-f16acc",
-            "int8-fp16-f16f32");
+            "int8-fp16-f16f32",
+            "int4-fp8",
+            "int4-fp8-f16acc");
 
     private static List<String> variants() {
         return VARIANTS;

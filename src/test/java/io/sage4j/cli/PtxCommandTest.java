@@ -93,13 +93,12 @@ class PtxCommandTest {
         "ptx --kernel wgmma-attention, has tiles",
         "ptx --kernel wgmma-attention --variant int8-fp8-sm90 --arch sm_89, sm_90",
         "ptx --kernel mma-attention --variant int8-fp8 --arch sm_80, needs sm_89",
-        "ptx --kernel mma-attention --variant int4-fp8, without smooth Q",
-        "ptx --kernel quantize-q --variant int4-fp8, 'to INT8, not to INT4'",
-        "ptx --kernel quantize-k --variant naive, 'to INT8, not to FP32'",
-        "ptx --kernel quantize-q --smooth-q, without smooth Q",
+        "ptx --kernel mma-attention --variant int4-fp8 --head-dim 160, up to 128 with smooth Q",
+        "ptx --kernel quantize-k --variant naive, 'INT8 or INT4 Q and K, not FP32'",
+        "ptx --kernel quantize-q --variant int8-fp8-sm90 --smooth-q, without smooth Q",
         "ptx --kernel quantize-k --granularity per-token, one scale a thread",
         "ptx --kernel v-scale --variant int8-fp16, 'for E4M3, not for FP16'",
-        "ptx --kernel k-mean --head-dim 129, 1..128",
+        "ptx --kernel k-mean --head-dim 257, 1..256",
         "ptx --kernel k-mean --dtype float32, expected fp16 or bf16",
     })
     void badInputIsOneLineThatSaysWhatWasExpected(String command, String why) {

@@ -142,6 +142,7 @@ class NativeAttentionTest {
         "int8-fp8-f16acc, 33, 65, 129, true",
         "int8-fp16, 100, 40, 66, false",
         "int8-fp16-f16f32, 64, 5, 64, true",
+        "int8-fp16, 256, 20, 100, false",
     })
     void mmaSequenceIsTheModel(String variant, int dim, int qoLen, int kvLen, boolean smoothV) {
         Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
@@ -168,6 +169,41 @@ class NativeAttentionTest {
             }
             assertThat(device.steps).contains("smooth-k", "quantize-k", "quantize-q", "quantize-v", "lse-correction");
             assertThat(device.steps).endsWith("attend");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SM_89, 64, 130", "SM_89, 100, 40", "SM_120, 128, 70"})
+    void int4SequenceIsTheModel(Arch arch, int dim, int qoLen) {
+        Scheme scheme = Variant.of("int4-fp8-f16acc").scheme();
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 4, 2, qoLen, 150, dim), dim)
+                .biasK(2f)
+                .biasQ(2f)
+                .rounded(DType.FLOAT16)
+                .withDiagonal(20);
+        float[] expected =
+                ModelResult.rounded(VariantModel.run(in, Rung.QUANTIZED, scheme).o(), DType.FLOAT16);
+        try (Interpreted device = new Interpreted(arch)) {
+            MemorySegment out = device.segment(expected.length * 2L);
+            NativeAttention.run(device, call(device, in, scheme, out, null));
+            double largest = 0;
+            double worst = 0;
+            for (int n = 0; n < expected.length; n++) {
+                float actual = Float16.decode(out.getAtIndex(ValueLayout.JAVA_SHORT, n));
+                largest = Math.max(largest, Math.abs(expected[n]));
+                worst = Math.max(worst, Math.abs(expected[n] - (double) actual));
+            }
+            assertThat(worst).isLessThan(BOUND * largest);
+            assertThat(device.steps)
+                    .containsExactly(
+                            "smooth-k",
+                            "quantize-k",
+                            "smooth-q",
+                            "quantize-q",
+                            "delta-s",
+                            "v-scale",
+                            "quantize-v",
+                            "attend");
         }
     }
 
@@ -234,9 +270,11 @@ class NativeAttentionTest {
     @ParameterizedTest
     @CsvSource({
         "int8-fp8-sm90, SM_89, 64, 1, need a Hopper GPU",
-        "int4-fp8, SM_89, 64, 1, without smooth Q",
+        "int4-fp8, SM_89, 160, 1, up to 128 with smooth Q",
+        "int8-fp8, SM_80, 64, 1, take variant int8-fp16",
         "int8-int8, SM_89, 64, 1, E4M3 or FP16",
-        "int8-fp8, SM_89, 160, 1, head_dim up to 128",
+        "int8-fp8, SM_89, 200, 1, up to 192 with FP8",
+        "int8-fp8-sm90, SM_90A, 160, 1, head_dim up to 128",
     })
     void whatNoKernelDoesIsRefusedBeforeAnyWork(String variant, Arch arch, int dim, int sign, String why) {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 1, 1, 4, 4, dim), 1)

@@ -2,7 +2,6 @@ package io.sage4j.ptx.kernel;
 
 import io.sage4j.DType;
 import io.sage4j.numeric.Numbers;
-import io.sage4j.numeric.OperandLayout;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
@@ -123,7 +122,7 @@ final class AttentionOutput {
 
     /** The row's predicate, and the channel's where there may be fewer than the operands have. */
     private Reg valid(Reg validRow, int n, int element) {
-        if ((n + 1) * N <= spec.paddedDim() - OperandLayout.DIM_UNIT) {
+        if ((n + 1) * N <= spec.paddedDim() - spec.target().code().dimUnit()) {
             return validRow;
         }
         Reg channel = k.add(channelOfLane, n * N + element);

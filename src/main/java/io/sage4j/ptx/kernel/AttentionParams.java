@@ -13,6 +13,7 @@ final class AttentionParams {
     final Reg kScale;
     final Reg vScale;
     final Reg vMean;
+    final Reg deltaS;
     final Reg out;
     final Reg outBatch;
     final Reg outHead;
@@ -35,6 +36,7 @@ final class AttentionParams {
         kScale = builder.param("k_scale", Type.U64);
         vScale = spec.fp8() ? builder.param("v_scale", Type.U64) : null;
         vMean = spec.scheme().smoothV() ? builder.param("v_mean", Type.U64) : null;
+        deltaS = spec.scheme().smoothQ() ? builder.param("delta_s", Type.U64) : null;
         out = builder.param("out", Type.U64);
         outBatch = builder.param("out_batch", Type.U64);
         outHead = builder.param("out_head", Type.U64);

@@ -11,7 +11,7 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
 
 /**
- * Mean of K or V over the tokens of a head, in FP32 (docs/numerics.md, 1), equal to
+ * Mean of K or V over the tokens of a head, or of Q over those of a block, in FP32 (docs/numerics.md, 1), equal to
  * {@link io.sage4j.numeric.TokenMean} to the bit.
  *
  * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 32.
@@ -23,12 +23,20 @@ public final class KMean {
 
     /** The kernel for an element type and a number of channels in the output. */
     public static Kernel kernel(DType type, int paddedDim) {
+        return ofBlocks(type, paddedDim, 0);
+    }
+
+    /**
+     * Mean of each block of {@code blockTokens} tokens, the last one shorter; the grid's third dimension counts blocks,
+     * and the mean is FP32 [batch * heads][blocks][paddedDim].
+     */
+    public static Kernel ofBlocks(DType type, int paddedDim, int blockTokens) {
         KernelBuilder k = new KernelBuilder("sage_token_mean", TokenReduction.THREADS);
         StridedInput input = new StridedInput(k, type);
         Reg mean = k.param("mean", Type.U64);
-        TokenReduction tokens = new TokenReduction(k, input, paddedDim);
+        TokenReduction tokens = new TokenReduction(k, input, paddedDim, blockTokens);
         tokens.reduce(Operation.ADD, x -> x, sum -> {
-            Reg count = k.convert(Conversion.F32_FROM_U32, k.max(Type.U32, input.tokens(), Imm.of(1)));
+            Reg count = k.convert(Conversion.F32_FROM_U32, k.max(Type.U32, tokens.tokens(), Imm.of(1)));
             k.store(Space.GLOBAL, Type.F32, tokens.at(mean), k.div(Type.F32, sum, count));
         });
         return k.build();

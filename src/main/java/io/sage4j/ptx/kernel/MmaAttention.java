@@ -13,12 +13,11 @@ import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
-import io.sage4j.ptx.MmaShape;
-import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
 import io.sage4j.ptx.SharedArray;
+import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import java.util.ArrayList;
@@ -26,12 +25,14 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: INT8 Q K^T, and P V in FP8 or
- * FP16.
+ * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: Q K^T in INT8 or INT4, and P V
+ * in FP8 or FP16.
  *
  * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 64 channels, 16 to each of 8 warps beyond, in tiles of 64
  * keys. K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
- * barrier a tile. Tiles that every row sees whole run in a first loop without a mask, the others in a second one.
+ * barrier a tile. Where shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while
+ * Q K(j)^T is computed, with a second barrier. Tiles that every row sees whole run in a first loop without a mask, the
+ * others in a second one.
  *
  * <pre>
  *   for each tile j: wait for K(j), V(j); barrier; start copying K(j+1), V(j+1)
@@ -40,17 +41,21 @@ import java.util.List;
  *       O = O alpha + round(p) V(j)   see {@link PvProduct}
  * </pre>
  *
+ * <p>The sums of Q K^T start at the bits of 1.5 * 2^23 as a float: the integer sum, below 2^22, is then that float plus
+ * the score, and one subtraction converts it exactly. With smooth Q, {@code c S} becomes {@code c S + ds}, and the
+ * maximum is taken behind it.
+ *
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
- * {@link #sharedBytes}, 128 * D + 2 * 64 * D * (1 + bytes of a V code): 48 KiB for FP8 at D = 128, 64 KiB for FP16;
- * every access is free of bank conflicts. Registers: at most 255, 8 warps on a multiprocessor, none spilled, except FP8
- * on sm_90 and sm_100, which emulate this instruction in many more registers and have wgmma and tcgen05 for it.
+ * {@link MmaTarget#sharedBytes}: 48 KiB for INT8 and FP8 at D = 128, 64 KiB for FP16; every access is free of bank
+ * conflicts. Registers: at most 255, 8 warps on a multiprocessor, none spilled, except FP8 and INT4 on sm_90 and sm_100,
+ * which emulate these instructions in many more registers and have wgmma and tcgen05 for FP8.
  *
  * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64,
  * {@link io.sage4j.numeric.OperandLayout}, 16-byte aligned); for FP8 {@code v_scale} (U64); with smooth V {@code
- * v_mean} (U64), both FP32 [batch * kvHeads][D]; {@code out} (U64), {@code out_batch}, {@code out_head}, {@code
+ * v_mean} (U64), both FP32 [batch * kvHeads][D]; with smooth Q {@code delta_s} (U64, {@link DeltaS}); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code
  * out_token} (U64, in elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the
  * second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
- * {@code channels} (U32, the output channels, more than D - 32), {@code diagonal} (S32, causal only), {@code
+ * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal only), {@code
  * score_scale} (F32, sm_scale * log2 e).
  *
  * <p>Differences from the model, all in the last bits: {@code c S - m} and {@code O alpha + t} are rounded once; ex2,
@@ -62,12 +67,15 @@ public final class MmaAttention {
     private static final int KEYS = TileShape.MMA_SYNC.blockK();
     private static final int N = 8;
     private static final int ROW_TILE = 16;
+    /** Bytes of a row that one matrix instruction takes, of either width. */
     private static final int DEPTH = 32;
+
     private static final int FLOAT = 4;
+    private static final float MAGIC = 0x1.8p23f;
 
     private final KernelBuilder k;
     private final MmaAttentionSpec spec;
-    private final int dim;
+    private final int rowBytes;
     private final int rowTiles;
     private final int warpRows;
     private final AttentionParams in;
@@ -78,6 +86,7 @@ public final class MmaAttention {
     private final Reg sharedQ;
     private final Reg sharedK;
     private final Reg sharedV;
+    private final Reg sharedShifts;
     private final SwizzledTile qkTile;
     private Reg vStart;
     /** Running maximum of each row. */
@@ -88,18 +97,19 @@ public final class MmaAttention {
     private MmaAttention(KernelBuilder k, MmaAttentionSpec spec) {
         this.k = k;
         this.spec = spec;
-        dim = spec.paddedDim();
+        rowBytes = spec.target().code().rowBytes(spec.paddedDim());
         rowTiles = spec.rowTiles();
         warpRows = ROW_TILE * rowTiles;
-        qkTile = new SwizzledTile(dim, false);
+        qkTile = new SwizzledTile(rowBytes, false);
         in = new AttentionParams(k, spec);
         SharedArray shared = k.shared("tiles", sharedBytes(spec), 128, true);
         tid = k.read(Special.TID_X);
         lane = k.and(tid, 31);
         warp = k.shr(tid, 5);
         sharedQ = k.read(shared);
-        sharedK = k.add(sharedQ, ROWS * dim);
-        sharedV = k.add(sharedK, 2 * KEYS * dim);
+        sharedK = k.add(sharedQ, ROWS * rowBytes);
+        sharedV = k.add(sharedK, 2 * KEYS * rowBytes);
+        sharedShifts = spec.scheme().smoothQ() ? k.add(sharedV, spec.target().vStages() * vBytes()) : null;
         for (int r = 0; r < 2 * rowTiles; r++) {
             max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
             sum.add(k.move(Type.F32, Imm.of(0f)));
@@ -146,8 +156,12 @@ public final class MmaAttention {
 
     /** Shared memory of a CTA. */
     public static int sharedBytes(MmaAttentionSpec spec) {
-        int vBytes = spec.fp8() ? 1 : 2;
-        return spec.paddedDim() * (ROWS + 2 * KEYS * (1 + vBytes));
+        return spec.target().sharedBytes(spec.scheme(), spec.paddedDim());
+    }
+
+    /** Bytes of a tile of V. */
+    private int vBytes() {
+        return KEYS * spec.paddedDim() * (spec.fp8() ? 1 : 2);
     }
 
     private void attend() {
@@ -156,8 +170,9 @@ public final class MmaAttention {
         countTiles(tiles, wholeTiles);
         Copies copies = new Copies();
         k.when(k.compare(Relation.GT, Type.S32, tiles, Imm.of(0)), () -> {
-            copies.start(copies.q, copies.qTo, ROWS * dim, qkTile);
+            copies.start(copies.q, copies.qTo, ROWS * rowBytes, qkTile);
             copies.startTile(k.move(Type.U32, Imm.of(0)));
+            k.emit(new CopyCommit());
         });
         Reg scale = qScale();
         Fragments fragments = new Fragments();
@@ -201,39 +216,82 @@ public final class MmaAttention {
     }
 
     private void step(Reg j, Reg tiles, Copies copies, Fragments fragments, Reg qScale, boolean masked) {
+        boolean lateV = spec.target().vStages() == 1;
         k.emit(new CopyWait(0));
         k.barrier();
         Reg kScale = copies.kScale(j);
         Reg next = k.add(j, 1);
+        if (lateV) {
+            copies.startV(j);
+            k.emit(new CopyCommit());
+        }
         k.when(k.compare(Relation.LT, Type.S32, next, tiles), () -> copies.startTile(next));
+        k.emit(new CopyCommit());
         Reg scale = k.mul(Type.F32, qScale, kScale);
         Reg stage = k.and(j, 1);
         List<List<List<Reg>>> s = fragments.scores(stage);
-        Limits limits = masked ? limits(j) : null;
+        Scores scores = new Scores(scale, masked ? limits(j) : null, shifts(stage));
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
             for (int half = 0; half < 2; half++) {
-                alpha.add(softmax(elements(s.get(m), half), 2 * m + half, scale, limits));
+                alpha.add(softmax(elements(s.get(m), half), 2 * m + half, scores));
             }
             p.add(pv.round(s.get(m)));
         }
-        pv.add(p, k.mad(Type.U32, stage, Imm.of(copies.vBytes), vStart), alpha);
+        if (lateV) {
+            k.emit(new CopyWait(1));
+            k.barrier();
+            pv.add(p, vStart, alpha);
+        } else {
+            pv.add(p, k.mad(Type.U32, stage, Imm.of(vBytes()), vStart), alpha);
+        }
+    }
+
+    /**
+     * What turns the sums of a tile into scores.
+     *
+     * @param scale factor
+     * @param limits which are visible; null if all are
+     * @param shifts what smooth Q took from the thread's 16 keys, ascending; empty without
+     */
+    private record Scores(Reg scale, Limits limits, List<Reg> shifts) {
+        /** Whether they are scaled before the maximum is taken, and not in the exponent. */
+        boolean first() {
+            return limits != null || !shifts.isEmpty();
+        }
+    }
+
+    /** The thread's 16 of a tile's {@code ds}. */
+    private List<Reg> shifts(Reg stage) {
+        List<Reg> shifts = new ArrayList<>();
+        if (spec.scheme().smoothQ()) {
+            Reg inTile = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), sharedShifts);
+            Reg at = k.mad(Type.U32, k.and(lane, 3), Imm.of(2 * FLOAT), inTile);
+            for (int n = 0; n < KEYS; n += N) {
+                shifts.addAll(
+                        k.loadVector(Space.SHARED, Type.F32, 2, Address.of(at).plus(n * FLOAT), false));
+            }
+        }
+        return shifts;
     }
 
     /** Turns the scores of a row into p, in place, and returns the factor of what the row has summed so far. */
-    private Reg softmax(List<Reg> x, int row, Reg scale, Limits limits) {
-        boolean masked = limits != null;
+    private Reg softmax(List<Reg> x, int row, Scores scores) {
         float offset = spec.scheme().pOffset();
-        if (masked) {
-            mask(x, scale, limits, row);
+        boolean first = scores.first();
+        if (first) {
+            scaled(x, scores);
         }
-        Operation further = spec.negativeScale() && !masked ? Operation.MIN : Operation.MAX;
+        if (scores.limits() != null) {
+            mask(x, scores.limits(), row);
+        }
+        Operation further = spec.negativeScale() && !first ? Operation.MIN : Operation.MAX;
         Reg extreme = k.get(further, Type.F32, x.get(0), x.get(1));
         for (Reg element : x.subList(2, x.size())) {
             k.set(extreme, further, Type.F32, extreme, element);
         }
-        Reg m = masked ? k.add(Type.F32, extreme, Imm.of(-offset)) : k.fma(extreme, scale, Imm.of(-offset));
+        Reg m = first ? k.add(Type.F32, extreme, Imm.of(-offset)) : k.fma(extreme, scores.scale(), Imm.of(-offset));
         for (int mask = 1; mask <= 2; mask *= 2) {
             m = k.max(Type.F32, m, k.shuffleXor(m, mask));
         }
@@ -242,7 +300,7 @@ public final class MmaAttention {
         k.set(max.get(row), Type.F32, m);
         Reg minus = k.get(Operation.NEG, Type.F32, m);
         for (Reg element : x) {
-            Reg y = masked ? k.add(Type.F32, element, minus) : k.fma(element, scale, minus);
+            Reg y = first ? k.add(Type.F32, element, minus) : k.fma(element, scores.scale(), minus);
             k.set(element, Operation.EX2, Type.F32, y);
         }
         Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
@@ -251,6 +309,18 @@ public final class MmaAttention {
         }
         k.set(sum.get(row), Operation.FMA, Type.F32, sum.get(row), alpha, tileSum);
         return alpha;
+    }
+
+    private void scaled(List<Reg> x, Scores scores) {
+        for (int n = 0; n < x.size(); n++) {
+            Reg element = x.get(n);
+            if (scores.shifts().isEmpty()) {
+                k.set(element, Operation.MUL, Type.F32, element, scores.scale());
+            } else {
+                Reg shift = scores.shifts().get(n);
+                k.set(element, Operation.FMA, Type.F32, element, scores.scale(), shift);
+            }
+        }
     }
 
     /** The 16 registers of one of the thread's two rows in a row tile, keys ascending. */
@@ -277,8 +347,8 @@ public final class MmaAttention {
         return new Limits(end, diagonal);
     }
 
-    /** Scales, then hides: a scale that is NaN must not come back through a hidden key. */
-    private void mask(List<Reg> x, Reg scale, Limits limits, int row) {
+    /** Hides scaled scores: a scale that is NaN must not come back through a hidden key. */
+    private void mask(List<Reg> x, Limits limits, int row) {
         Reg limit = limits.end();
         if (spec.causal()) {
             limit = k.min(Type.S32, limit, k.add(limits.diagonal(), row * N));
@@ -286,8 +356,7 @@ public final class MmaAttention {
         for (int n = 0; n < x.size(); n++) {
             int key = n / 2 * N + n % 2;
             Reg visible = k.compare(Relation.GE, Type.S32, limit, Imm.of(key));
-            Reg scaled = k.mul(Type.F32, x.get(n), scale);
-            k.set(x.get(n), Type.F32, k.select(Type.F32, visible, scaled, Imm.of(Float.NEGATIVE_INFINITY)));
+            k.set(x.get(n), Type.F32, k.select(Type.F32, visible, x.get(n), Imm.of(Float.NEGATIVE_INFINITY)));
         }
     }
 
@@ -312,9 +381,8 @@ public final class MmaAttention {
 
     /** The asynchronous copies of a thread: a 16-byte chunk of a tile, and every so many threads further another. */
     private final class Copies {
-        private final int vBytes = KEYS * dim * (spec.fp8() ? 1 : 2);
         private final SwizzledTile vTile = PvProduct.tile(spec.fp8());
-        private final Reg q = source(in.q, k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile()), ROWS * dim);
+        private final Reg q = source(in.q, k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile()), ROWS * rowBytes);
         private final Reg kTiles = k.shr(k.add(in.kvLen, KEYS - 1), 6);
         private final Reg firstTile = k.mul(Type.U32, kvHead(), kTiles);
         private final List<Reg> qTo = targets(qkTile, sharedQ);
@@ -337,8 +405,14 @@ public final class MmaAttention {
             return targets;
         }
 
+        /** Rounds of copies after which a thread's chunk is the same one of a row a multiple of 8 further. */
         private int distinct(SwizzledTile layout) {
-            return spec.threads() % (layout.chunks() * N) == 0 ? 1 : 3;
+            int repeat = layout.chunks() * N;
+            int rounds = 1;
+            while (rounds * spec.threads() % repeat != 0) {
+                rounds++;
+            }
+            return rounds;
         }
 
         private void start(Reg from, List<Reg> to, int tileBytes, SwizzledTile layout) {
@@ -356,18 +430,41 @@ public final class MmaAttention {
             }
         }
 
+        /** K, what smooth Q needs, and V unless it travels late. */
         private void startTile(Reg j) {
             Reg stage = k.and(j, 1);
             Reg index = k.add(Type.U32, firstTile, j);
             List<Reg> toK = kTo.stream()
-                    .map(to -> k.mad(Type.U32, stage, Imm.of(KEYS * dim), to))
+                    .map(to -> k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), to))
                     .toList();
-            start(source(in.k, index, KEYS * dim), toK, KEYS * dim, qkTile);
-            List<Reg> toV = vTo.stream()
-                    .map(to -> k.mad(Type.U32, stage, Imm.of(vBytes), to))
-                    .toList();
-            start(source(in.v, index, vBytes), toV, vBytes, vTile);
-            k.emit(new CopyCommit());
+            start(source(in.k, index, KEYS * rowBytes), toK, KEYS * rowBytes, qkTile);
+            if (spec.scheme().smoothQ()) {
+                startShifts(j, stage);
+            }
+            if (spec.target().vStages() == 2) {
+                List<Reg> toV = vTo.stream()
+                        .map(to -> k.mad(Type.U32, stage, Imm.of(vBytes()), to))
+                        .toList();
+                start(source(in.v, index, vBytes()), toV, vBytes(), vTile);
+            }
+        }
+
+        private void startV(Reg j) {
+            start(source(in.v, k.add(Type.U32, firstTile, j), vBytes()), vTo, vBytes(), vTile);
+        }
+
+        /** A tile's row of {@code ds}, 16 bytes to each of the first 16 threads. */
+        private void startShifts(Reg j, Reg stage) {
+            Reg row = k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile());
+            Reg tiles = k.get(Operation.MUL_WIDE, Type.U32, row, kTiles);
+            Reg before = k.add(Type.U64, tiles, k.convert(Conversion.U64_FROM_U32, j));
+            Reg from = k.add(Type.U64, in.deltaS, k.mul(Type.U64, before, Imm.of((long) KEYS * FLOAT)));
+            Reg chunk = k.index(from, tid, SwizzledTile.CHUNK);
+            Reg to = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), sharedShifts);
+            Reg at = k.mad(Type.U32, tid, Imm.of(SwizzledTile.CHUNK), to);
+            CopyAsync copy = new CopyAsync(Address.of(at), Address.of(chunk), null);
+            int chunks = KEYS * FLOAT / SwizzledTile.CHUNK;
+            k.guarded(k.compare(Relation.LT, Type.U32, tid, Imm.of(chunks)), () -> k.emit(copy));
         }
 
         /** The thread's one K scale of a tile. */
@@ -385,7 +482,11 @@ public final class MmaAttention {
         private final Reg row = k.add(Type.U32, k.and(lane, 7), k.shl(k.shr(lane, 4), 3));
         private final Reg start = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
         /** From the K tile of stage 0 to the warp's rows of Q: a lane's place in them is the same. */
-        private final Reg toQ = k.sub(Type.U32, k.mul(Type.U32, warp, Imm.of(warpRows * dim)), Imm.of(ROWS * dim));
+        private final Reg toQ =
+                k.sub(Type.U32, k.mul(Type.U32, warp, Imm.of(warpRows * rowBytes)), Imm.of(ROWS * rowBytes));
+
+        /** Where all sums start: {@link #MAGIC}'s bits. */
+        private final Reg magic = k.move(Type.U32, Imm.of(Float.floatToRawIntBits(MAGIC)));
 
         /** Q K^T of a stage, converted to FP32: [row tile][n8 tile][4]. */
         private List<List<List<Reg>>> scores(Reg stage) {
@@ -397,19 +498,20 @@ public final class MmaAttention {
                 }
                 s.add(rows);
             }
-            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * dim), start);
-            Reg queriesAt = k.add(Type.U32, keysAt, k.sub(Type.U32, toQ, k.mul(Type.U32, stage, Imm.of(KEYS * dim))));
-            for (int depth = 0; depth < dim / DEPTH; depth++) {
+            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), start);
+            Reg queriesAt =
+                    k.add(Type.U32, keysAt, k.sub(Type.U32, toQ, k.mul(Type.U32, stage, Imm.of(KEYS * rowBytes))));
+            for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
                 List<List<Reg>> q = new ArrayList<>();
                 for (int m = 0; m < rowTiles; m++) {
-                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus(m * ROW_TILE * dim);
+                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus(m * ROW_TILE * rowBytes);
                     List<Reg> quarters = k.loadMatrix(4, qAt);
                     // Loaded in the order of K's quarters: rows before columns.
                     q.add(List.of(quarters.get(0), quarters.get(2), quarters.get(1), quarters.get(3)));
                 }
                 Address kAt = qkTile.further(k, keysAt, 2 * depth);
                 for (int n = 0; n < KEYS / N; n += 2) {
-                    List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * dim));
+                    List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
                     for (int m = 0; m < rowTiles; m++) {
                         multiply(s.get(m).get(n), q.get(m), keys.subList(0, 2), depth == 0);
                         multiply(s.get(m).get(n + 1), q.get(m), keys.subList(2, 4), depth == 0);
@@ -421,15 +523,18 @@ public final class MmaAttention {
 
         private List<List<Reg>> convert(List<List<Reg>> rows) {
             return rows.stream()
-                    .map(tile -> tile.stream()
-                            .map(e -> k.convert(Conversion.F32_FROM_S32, e))
-                            .toList())
+                    .map(tile -> tile.stream().map(this::convert).toList())
                     .toList();
         }
 
+        private Reg convert(Reg sum) {
+            Reg shifted = k.reg(RegType.F32);
+            k.set(shifted, Type.B32, sum);
+            return k.sub(Type.F32, shifted, Imm.of(MAGIC));
+        }
+
         private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, boolean first) {
-            List<? extends Operand> c = first ? Collections.nCopies(4, Imm.of(0)) : to;
-            k.mma(MmaShape.S8, to, q, keys, c);
+            k.mma(spec.target().code().shape(), to, q, keys, first ? Collections.nCopies(4, magic) : to);
         }
     }
 }

@@ -3,9 +3,7 @@ package io.sage4j.ptx.kernel;
 import io.sage4j.DType;
 import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.Granularity;
-import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
-import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
 
@@ -13,7 +11,8 @@ import io.sage4j.numeric.TileShape;
  * Which {@link MmaAttention} to generate.
  *
  * @param scheme numeric scheme
- * @param paddedDim channels of the operands, 32, 64, 96 or 128
+ * @param paddedDim channels of the operands: a multiple of 32 (64 for packed INT4) up to 256, 192 with FP8 P V, 128 with smooth Q
+ * @param target what the architecture decides
  * @param causal whether the diagonal hides keys
  * @param lse whether the log-sum-exp is written
  * @param negativeScale whether the score factor is negative
@@ -25,21 +24,26 @@ import io.sage4j.numeric.TileShape;
 public record MmaAttentionSpec(
         Scheme scheme,
         int paddedDim,
+        MmaTarget target,
         boolean causal,
         boolean lse,
         boolean negativeScale,
         DType output,
         boolean pairedStores) {
-    private static final int MAX_DIM = 128;
-    private static final int ROW_TILE = 16;
-    private static final int WARP = 32;
+    /** Largest number of channels. */
+    public static final int MAX_DIM = 256;
+
+    /** Largest number of channels with FP8 P V: with more of them registers are spilled. */
+    public static final int MAX_FP8_DIM = 192;
+
     private static final int MIN_THREADS = 256;
+    private static final int MAX_REGISTERS = 255;
 
     /** @throws IllegalArgumentException saying what the kernel cannot do */
     public MmaAttentionSpec {
-        if (scheme.qk() != QkFormat.INT8 || scheme.smoothQ()) {
+        if (scheme.qk() != target.code().format()) {
             throw new IllegalArgumentException(
-                    "mma attention multiplies INT8 Q and K without smooth Q, not " + scheme.qk());
+                    "mma attention's codes are " + target.code() + ", the scheme has " + scheme.qk());
         }
         if (!scheme.tiles().equals(TileShape.MMA_SYNC)) {
             throw new IllegalArgumentException(
@@ -55,8 +59,12 @@ public record MmaAttentionSpec(
             throw new IllegalArgumentException(
                     "mma attention has one scale a thread, warp or block, not " + scheme.granularity());
         }
-        if (paddedDim <= 0 || paddedDim > MAX_DIM || paddedDim % OperandLayout.DIM_UNIT != 0) {
-            throw new IllegalArgumentException("mma attention has 32, 64, 96 or 128 channels, not " + paddedDim);
+        boolean e4m3 = scheme.pv() == PvFormat.E4M3;
+        int most = scheme.smoothQ() ? DeltaS.MAX_DIM : e4m3 ? MAX_FP8_DIM : MAX_DIM;
+        int unit = target.code().dimUnit();
+        if (paddedDim <= 0 || paddedDim > most || paddedDim % unit != 0) {
+            throw new IllegalArgumentException("mma attention has a multiple of " + unit + " channels up to " + most
+                    + (scheme.smoothQ() ? " with smooth Q" : e4m3 ? " with FP8 P V" : "") + ", not " + paddedDim);
         }
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("mma attention writes float16 or bfloat16, not " + output);
@@ -68,26 +76,23 @@ public record MmaAttentionSpec(
         return scheme.pv() == PvFormat.E4M3;
     }
 
-    /**
-     * Row tiles of 16 rows of a warp: 2 up to 64 channels; with more channels the output of 2 leaves too few registers
-     * for the scores, so twice as many warps take 1 each.
-     */
+    /** Row tiles of 16 rows of a warp. */
     public int rowTiles() {
-        return paddedDim <= 64 ? 2 : 1;
+        return target.rowTiles();
     }
 
     /** Threads of a CTA: 128 or 256. */
     public int threads() {
-        return TileShape.MMA_SYNC.blockQ() / (ROW_TILE * rowTiles()) * WARP;
+        return target.threads();
     }
 
-    /** CTAs of a multiprocessor that the registers must admit: with either number of threads, 8 warps. */
+    /** CTAs of a multiprocessor that the registers must admit. */
     public int minBlocks() {
-        return MIN_THREADS / threads();
+        return target.minBlocks();
     }
 
     /** Registers a thread that {@link #minBlocks()} leaves. */
     public int registerBudget() {
-        return Math.min(255, 65536 / MIN_THREADS);
+        return Math.min(MAX_REGISTERS, 65536 / MIN_THREADS);
     }
 }

@@ -3,12 +3,12 @@ package io.sage4j.ptx.kernel;
 import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.numeric.Granularity;
-import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
+import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import java.util.Arrays;
 import java.util.Locale;
@@ -28,8 +28,15 @@ public enum NativeKernel {
     MMA_ATTENTION("attention with mma.sync; FP16 PV from sm_80 on, FP8 PV from sm_89 on") {
         @Override
         Kernel generate(Options o) {
-            return MmaAttention.kernel(
-                    new MmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, false, o.type, o.pairedStores));
+            return MmaAttention.kernel(new MmaAttentionSpec(
+                    o.scheme,
+                    o.paddedDim(),
+                    MmaTarget.of(o.arch, o.scheme, o.paddedDim()),
+                    o.causal,
+                    o.lse,
+                    false,
+                    o.type,
+                    o.pairedStores));
         }
     },
     /** Mean of K over the tokens. */
@@ -39,27 +46,42 @@ public enum NativeKernel {
             return KMean.kernel(o.type, o.paddedDim());
         }
     },
-    /** Q to INT8. */
-    QUANTIZE_Q("Q to INT8, for the attention kernel of the variant's tiles; from sm_80 on") {
+    /** Mean of Q over the tokens of each block. */
+    Q_MEAN("mean of Q over the 128 tokens of each block, for smooth Q; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
-            requireInt8(o.scheme);
+            return KMean.ofBlocks(o.type, o.paddedDim(), TileShape.MMA_SYNC.blockQ());
+        }
+    },
+    /** What smooth Q took from the scores. */
+    DELTA_S("what smooth Q took from the scores; from sm_80 on") {
+        @Override
+        Kernel generate(Options o) {
+            return DeltaS.kernel(o.type, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
+        }
+    },
+    /** Q to INT8 or INT4. */
+    QUANTIZE_Q("Q to INT8 or INT4, for the attention kernel of the variant's tiles; from sm_80 on") {
+        @Override
+        Kernel generate(Options o) {
+            requireCodes(o.scheme);
             Granularity granularity = o.scheme.granularity();
             QkTarget target = o.isWgmma()
                     ? QkTarget.wgmmaQ(granularity)
-                    : QkTarget.mma(ScaleGroups.ofQ(granularity, TileShape.MMA_SYNC, 0));
-            return QuantizeQk.kernel(o.type, target, o.paddedDim(), false, o.pairedStores);
+                    : QkTarget.mma(ScaleGroups.ofQ(granularity, TileShape.MMA_SYNC, 0), o.code());
+            QuantizeQk.Centre centre = o.scheme.smoothQ() ? QuantizeQk.Centre.BLOCK : QuantizeQk.Centre.NONE;
+            return QuantizeQk.kernel(o.type, target, o.paddedDim(), centre, o.pairedStores);
         }
     },
-    /** K to INT8. */
-    QUANTIZE_K("K to INT8, for the attention kernel of the variant's tiles; from sm_80 on") {
+    /** K to INT8 or INT4. */
+    QUANTIZE_K("K to INT8 or INT4, for the attention kernel of the variant's tiles; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
-            requireInt8(o.scheme);
+            requireCodes(o.scheme);
             Granularity granularity = o.scheme.granularity();
             QkTarget target = o.isWgmma()
                     ? QkTarget.wgmmaK(granularity)
-                    : QkTarget.mma(ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0));
+                    : QkTarget.mma(ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0), o.code());
             return QuantizeQk.kernel(o.type, target, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
         }
     },
@@ -91,7 +113,8 @@ public enum NativeKernel {
         }
     };
 
-    private static final int MAX_DIM = 128;
+    private static final int MAX_DIM = MmaAttentionSpec.MAX_DIM;
+    private static final int WGMMA_DIM = 128;
 
     private final String summary;
 
@@ -102,18 +125,21 @@ public enum NativeKernel {
     /**
      * Which code to generate.
      *
+     * @param arch target
      * @param scheme numeric scheme
-     * @param headDim channels, 1 to 128
+     * @param headDim channels, 1 to 256; 1 to 128 on Hopper tiles
      * @param causal whether the diagonal hides keys
      * @param lse whether the log-sum-exp is written
      * @param type FP16 or BF16: of the input of a quantizer, of the output of attention
      * @param pairedStores whether strides and channels allow wide accesses
      */
-    public record Options(Scheme scheme, int headDim, boolean causal, boolean lse, DType type, boolean pairedStores) {
+    public record Options(
+            Arch arch, Scheme scheme, int headDim, boolean causal, boolean lse, DType type, boolean pairedStores) {
         /** @throws SageException if head_dim or the type is none that native kernels have */
         public Options {
-            if (headDim < 1 || headDim > MAX_DIM) {
-                throw new SageException("head_dim is " + headDim + ", the native kernels take 1.." + MAX_DIM);
+            int most = scheme.tiles().equals(TileShape.WGMMA) ? WGMMA_DIM : MAX_DIM;
+            if (headDim < 1 || headDim > most) {
+                throw new SageException("head_dim is " + headDim + ", the native kernels take 1.." + most);
             }
             if (type != DType.FLOAT16 && type != DType.BFLOAT16) {
                 throw new SageException("type is " + type + ", the native kernels take float16 or bfloat16");
@@ -124,23 +150,28 @@ public enum NativeKernel {
             return scheme.tiles().equals(TileShape.WGMMA);
         }
 
+        private QkCode code() {
+            return QkCode.of(scheme.qk(), arch);
+        }
+
         private int paddedDim() {
             if (isWgmma()) {
-                return headDim <= MAX_DIM / 2 ? MAX_DIM / 2 : MAX_DIM;
+                return headDim <= WGMMA_DIM / 2 ? WGMMA_DIM / 2 : WGMMA_DIM;
             }
-            return Math.ceilDiv(headDim, OperandLayout.DIM_UNIT) * OperandLayout.DIM_UNIT;
+            return MmaTarget.paddedDim(code(), headDim);
         }
     }
 
     abstract Kernel generate(Options options);
 
-    /** The quantizers of Q and K know INT8 only: any other scheme would get codes that are not its own. */
-    private static void requireInt8(Scheme scheme) {
-        if (scheme.qk() != QkFormat.INT8) {
-            throw new IllegalArgumentException("it quantizes to INT8, not to " + scheme.qk());
+    /** The Hopper kernels know INT8 without smooth Q only: any other scheme would get codes that are not its own. */
+    private static void requireCodes(Scheme scheme) {
+        boolean wgmma = scheme.tiles().equals(TileShape.WGMMA);
+        if (wgmma && scheme.qk() != QkFormat.INT8) {
+            throw new IllegalArgumentException("on Hopper tiles it quantizes to INT8, not to " + scheme.qk());
         }
-        if (scheme.smoothQ()) {
-            throw new IllegalArgumentException("it quantizes without smooth Q");
+        if (wgmma && scheme.smoothQ()) {
+            throw new IllegalArgumentException("on Hopper tiles it quantizes without smooth Q");
         }
         if (scheme.granularity() == Granularity.PER_TOKEN || scheme.granularity() == Granularity.PER_TENSOR) {
             throw new IllegalArgumentException("it has one scale a thread, warp or block, not " + scheme.granularity());

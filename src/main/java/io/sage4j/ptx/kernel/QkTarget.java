@@ -15,11 +15,17 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param swizzled whether the chunks of a row are exchanged as {@link WgmmaLayout#swizzled} does
  * @param negated whether the codes are those of the negated numbers: the sign of sm_scale, where the attention kernel
  *     takes its magnitude only. Codes are symmetric, so nothing else changes
+ * @param code format of the codes, and how many lie in a byte
  */
-public record QkTarget(ScaleGroups groups, int copies, boolean swizzled, boolean negated) {
-    /** {@link OperandLayout}, for the {@code mma.sync} kernels. */
+public record QkTarget(ScaleGroups groups, int copies, boolean swizzled, boolean negated, QkCode code) {
+    /** {@link OperandLayout}, for the {@code mma.sync} kernels, in INT8. */
     public static QkTarget mma(ScaleGroups groups) {
-        return new QkTarget(groups, 1, false, false);
+        return mma(groups, QkCode.INT8);
+    }
+
+    /** {@link OperandLayout}, for the {@code mma.sync} kernels; packed codes take half of a row's bytes. */
+    public static QkTarget mma(ScaleGroups groups, QkCode code) {
+        return new QkTarget(groups, 1, false, false, code);
     }
 
     /**
@@ -43,12 +49,12 @@ public record QkTarget(ScaleGroups groups, int copies, boolean swizzled, boolean
     }
 
     private static QkTarget wgmma(ScaleGroups groups, int tileRows, int tileScales) {
-        return new QkTarget(groups, tileScales / groups.count(tileRows), true, false);
+        return new QkTarget(groups, tileScales / groups.count(tileRows), true, false, QkCode.INT8);
     }
 
     /** The same, for codes of the negated numbers if asked for. */
     public QkTarget negatedIf(boolean negate) {
-        return new QkTarget(groups, copies, swizzled, negate);
+        return new QkTarget(groups, copies, swizzled, negate, code);
     }
 
     private static void requireTiled(Granularity granularity) {

@@ -1,8 +1,8 @@
 package io.sage4j.ptx.kernel;
 
 import io.sage4j.DType;
-import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
@@ -18,15 +18,15 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * INT8 codes and scales of Q or K (docs/numerics.md, 2), with the mean subtracted first if there is one. A CTA takes
+ * INT8 or INT4 codes and scales of Q or K (docs/numerics.md, 2), with a mean subtracted first if there is one. A CTA takes
  * one set of rows ({@link ScaleGroups#tile()}) of a head. A warp has up to 16 rows of a group; where a group has more,
  * several warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, and stay
  * in registers between the maximum and the codes, so the input is read once.
  *
  * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads; the sets cover whole tiles of the attention kernel.
  * Shared memory: at most 32 bytes, if warps share a group. Registers: at most 128, where a warp has 16 rows of 128
- * channels. Parameters: the seven of {@link StridedInput}; with a mean {@code mean} (U64), FP32 [batch *
- * heads][paddedDim]; {@code codes} (U64), [batch * heads][sets * tile][paddedDim], zero in the padding, rows as the
+ * channels, 255 beyond. Parameters: the seven of {@link StridedInput}; with a mean {@code mean} (U64), FP32 [batch *
+ * heads][paddedDim], or with one for each block of Q [batch * heads][blocks][paddedDim]; {@code codes} (U64), [batch * heads][sets * tile][paddedDim] or half as many bytes, zero in the padding, rows as the
  * {@link QkTarget} has them; {@code scales} (U64), FP32 [batch * heads][sets * groups * copies].
  */
 public final class QuantizeQk {
@@ -36,6 +36,9 @@ public final class QuantizeQk {
     private static final int MAX_WARPS = 8;
     private static final int CHUNK_SHIFT = 4;
     private static final int FLOAT = 4;
+    private static final int MAX_DIM = 256;
+    /** Elements of the widest load. */
+    private static final int WIDEST = 4;
 
     private final KernelBuilder k;
     private final QkTarget target;
@@ -54,7 +57,17 @@ public final class QuantizeQk {
     private final List<Reg> means = new ArrayList<>();
     private final List<Reg> validChannels = new ArrayList<>();
 
-    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
+    /** Which mean is subtracted. */
+    public enum Centre {
+        /** None. */
+        NONE,
+        /** The head's: smooth K. */
+        HEAD,
+        /** That of a block of {@link TileShape#MMA_SYNC} rows: smooth Q. */
+        BLOCK
+    }
+
+    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, Centre centre, boolean aligned) {
         this.k = k;
         this.target = target;
         groups = target.groups();
@@ -63,6 +76,7 @@ public final class QuantizeQk {
         this.perLane = paddedDim / LANES;
         this.aligned = aligned && Integer.bitCount(perLane) == 1;
         input = new StridedInput(k, type);
+        boolean mean = centre != Centre.NONE;
         Reg meanArray = mean ? k.param("mean", Type.U64) : null;
         codes = k.param("codes", Type.U64);
         scales = k.param("scales", Type.U64);
@@ -75,11 +89,18 @@ public final class QuantizeQk {
         for (int c = 0; c < perLane; c++) {
             validChannels.add(k.compare(Relation.LT, Type.U32, k.add(channel, c), input.channels()));
             if (mean) {
-                Reg at = k.mad(Type.U32, head, Imm.of(paddedDim), channel);
+                Reg at = k.mad(Type.U32, centre == Centre.BLOCK ? block() : head, Imm.of(paddedDim), channel);
                 means.add(k.loadReadOnly(
                         Type.F32, Address.of(k.index(meanArray, at, FLOAT)).plus(c * FLOAT)));
             }
         }
+    }
+
+    /** Block of the CTA's rows, counted over batch and heads; a block has whole sets. */
+    private Reg block() {
+        int sets = Integer.numberOfTrailingZeros(TileShape.MMA_SYNC.blockQ() / groups.tile());
+        Reg blocks = k.shr(k.read(Special.NCTAID_X), sets);
+        return k.mad(Type.U32, head, blocks, k.shr(set, sets));
     }
 
     /** Threads of a CTA. */
@@ -107,25 +128,33 @@ public final class QuantizeQk {
         return kernel(type, QkTarget.mma(groups), paddedDim, mean, aligned);
     }
 
+    /** The kernel, {@code mean} being that of the head. */
+    public static Kernel kernel(DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
+        return kernel(type, target, paddedDim, mean ? Centre.HEAD : Centre.NONE, aligned);
+    }
+
     /**
      * The kernel.
      *
      * @param type element type
      * @param target layout of the output, and which rows share a scale: per thread, per warp or per block
-     * @param paddedDim channels of the codes, a multiple of 32 up to 128; 64 or 128 where rows are swizzled
-     * @param mean whether a mean is subtracted
+     * @param paddedDim channels of the codes, a multiple of 32 up to 256, of 64 where codes are packed; 64 or 128 where rows
+     *     are swizzled
+     * @param centre which mean is subtracted
      * @param aligned whether the data pointer, all strides in bytes, and the channels allow loads of
-     *     {@code paddedDim / 32} elements at once, without a tail
+     *     {@code paddedDim / 32} elements at once, or 4 if that is less, without a tail
      */
-    public static Kernel kernel(DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
+    public static Kernel kernel(DType type, QkTarget target, int paddedDim, Centre centre, boolean aligned) {
         ScaleGroups groups = target.groups();
-        boolean dim = target.swizzled() ? paddedDim == 64 || paddedDim == 128 : paddedDim % LANES == 0;
-        if (!fits(groups) || !dim || paddedDim > 128) {
+        boolean dim = target.swizzled()
+                ? paddedDim == 64 || paddedDim == 128
+                : paddedDim % (LANES * target.code().perByte()) == 0;
+        if (!fits(groups) || !dim || paddedDim > MAX_DIM) {
             throw new IllegalArgumentException(
                     "no native quantizer for " + target + " with " + paddedDim + " channels");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups));
-        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, mean, aligned);
+        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, centre, aligned);
         int perWarp = Math.max(1, groups.groups() / GROUP_WARPS);
         for (int n = 0; n < perWarp; n++) {
             q.group(perWarp, n);
@@ -184,7 +213,7 @@ public final class QuantizeQk {
                 x.add(k.move(Type.F32, Imm.of(0f)));
             }
             if (aligned) {
-                k.guarded(validRow, () -> subtractMean(x, input.loadVector(perLane, at), 0));
+                k.guarded(validRow, () -> subtractMean(x, loadAll(at), 0));
             } else {
                 for (int c = 0; c < perLane; c++) {
                     int channelOfLane = c;
@@ -199,6 +228,14 @@ public final class QuantizeQk {
             values.add(x);
         }
         return values;
+    }
+
+    private List<Reg> loadAll(Address at) {
+        List<Reg> loaded = new ArrayList<>();
+        for (int n = 0; n < perLane; n += WIDEST) {
+            loaded.addAll(input.loadVector(Math.min(perLane, WIDEST), at.plus(2 * n)));
+        }
+        return loaded;
     }
 
     private void subtractMean(List<Reg> to, List<Reg> loaded, int firstChannel) {
@@ -224,7 +261,7 @@ public final class QuantizeQk {
 
     /** Writes the copies of the scale, from the threads whose {@code leader} is below their number, and the codes. */
     private void write(List<Reg> rows, List<List<Reg>> values, Reg amax, Reg leader, Reg scaleIndex) {
-        SymmetricScale of = SymmetricScale.of(k, amax, QkFormat.INT8.limit());
+        SymmetricScale of = SymmetricScale.of(k, amax, target.code().limit());
         Reg sets = k.read(Special.NCTAID_X);
         Reg perHead = k.mul(Type.U32, sets, Imm.of(groups.groups()));
         Reg at = k.add(Type.U32, k.mul(Type.U32, head, perHead), scaleIndex);
@@ -234,16 +271,17 @@ public final class QuantizeQk {
                 () -> k.store(Space.GLOBAL, Type.F32, Address.of(k.index(scales, copy, FLOAT)), of.scale()));
         Reg paddedRows = k.mul(Type.U32, sets, Imm.of(groups.tile()));
         Reg headStart = k.get(Operation.MUL_WIDE, Type.U32, head, paddedRows);
-        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane / target.code().perByte()));
         Reg factor = target.negated() ? k.get(Operation.NEG, Type.F32, of.inverse()) : of.inverse();
         for (int n = 0; n < rows.size(); n++) {
             Reg row = k.add(Type.U64, headStart, k.convert(Conversion.U64_FROM_U32, rows.get(n)));
-            Reg offset = k.add(Type.U64, k.mul(Type.U64, row, Imm.of((long) paddedDim)), codes);
+            Reg offset = k.add(
+                    Type.U64, k.mul(Type.U64, row, Imm.of((long) target.code().rowBytes(paddedDim))), codes);
             storeCodes(values.get(n), factor, Address.of(k.index(offset, column(rows.get(n), channel), 1)));
         }
     }
 
-    /** Byte of a row where a channel is; tiles have whole periods of the exchange, so any row number will do. */
+    /** Byte of a row where the lane's codes are; tiles have whole periods of the exchange, so any row number will do. */
     private Reg column(Reg row, Reg channel) {
         if (!target.swizzled()) {
             return channel;
@@ -251,21 +289,49 @@ public final class QuantizeQk {
         return k.xor(channel, k.shl(new SwizzledTile(paddedDim, false).exchange(k, row), CHUNK_SHIFT));
     }
 
-    /** Codes of neighbouring channels. No clamp is needed: {@code |x| * (127 / amax)} rounds to at most 127. */
+    /** Codes of neighbouring channels. No clamp is needed: {@code |x| * (limit / amax)} rounds to at most the limit. */
     private void storeCodes(List<Reg> x, Reg inverse, Address to) {
         List<Reg> c = x.stream()
                 .map(value -> k.convert(Conversion.S32_FROM_F32, k.mul(Type.F32, value, inverse)))
                 .toList();
+        if (target.code().perByte() == 2) {
+            storeNibbles(c, to);
+            return;
+        }
         Imm none = Imm.of(0);
-        if (perLane == 4) {
-            Reg high = k.convert(Conversion.S8X2_FROM_S32, c.get(3), c.get(2), none);
-            k.store(Space.GLOBAL, Type.U32, to, k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high));
+        if (perLane == 8) {
+            storeCodes4(c.subList(0, 4), to);
+            storeCodes4(c.subList(4, 8), to.plus(4));
+        } else if (perLane == 4) {
+            storeCodes4(c, to);
         } else if (perLane == 2) {
             Reg pair = k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), none);
             k.store(Space.GLOBAL, Type.B16, to, k.convert(Conversion.U16_FROM_U32, pair));
         } else {
             for (int n = 0; n < perLane; n++) {
                 k.store(Space.GLOBAL, Type.U8, to.plus(n), c.get(n));
+            }
+        }
+    }
+
+    private void storeCodes4(List<Reg> c, Address to) {
+        Reg high = k.convert(Conversion.S8X2_FROM_S32, c.get(3), c.get(2), Imm.of(0));
+        k.store(Space.GLOBAL, Type.U32, to, k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high));
+    }
+
+    /** Two codes to a byte, the lower channel in the low nibble; bytes and pairs of bytes at once. */
+    private void storeNibbles(List<Reg> c, Address to) {
+        for (int n = 0; n < c.size(); n += WIDEST) {
+            int last = Math.min(n + WIDEST, c.size()) - 1;
+            Reg packed = c.get(last);
+            for (int lower = last - 1; lower >= n; lower--) {
+                packed = k.mad(Type.U32, packed, Imm.of(16), k.and(c.get(lower), 15));
+            }
+            Address at = to.plus(n / 2);
+            if (last - n == 1) {
+                k.store(Space.GLOBAL, Type.U8, at, packed);
+            } else {
+                k.store(Space.GLOBAL, Type.B16, at, k.convert(Conversion.U16_FROM_U32, packed));
             }
         }
     }

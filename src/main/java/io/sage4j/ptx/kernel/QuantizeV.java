@@ -34,6 +34,9 @@ public final class QuantizeV {
     public static final int THREADS = 128;
 
     private static final int MIN_BLOCKS = 4;
+    /** Channels beyond which a thread has more addresses and codes than a quarter of the registers hold. */
+    private static final int WIDE = 128;
+
     private static final int KEYS = 64;
     private static final int GROUP = 16;
     private static final int LANES = 32;
@@ -95,7 +98,7 @@ public final class QuantizeV {
         if (target.swizzled() && paddedDim != 64 && paddedDim != 128) {
             throw new IllegalArgumentException("no " + target + " with " + paddedDim + " channels, only 64 or 128");
         }
-        KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(MIN_BLOCKS);
+        KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(paddedDim <= WIDE ? MIN_BLOCKS : 2);
         QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth, pairs);
         v.turn();
         k.barrier();

@@ -10,12 +10,14 @@ import io.sage4j.ptx.Type;
  * A tile of rows in shared memory whose 16-byte chunks are exchanged by row, {@code chunk ^ f(row)}, so that the
  * readers of one column hit all banks. {@code f} repeats after 8 rows; rows 8 apart are {@code 8 * pitch} bytes apart.
  *
- * @param pitch bytes of a row: 32, 64, 96 or 128
+ * @param pitch bytes of a row, a multiple of 32
  * @param pairs whether readers take 8 bytes of 4 rows at once instead of 16 bytes of 8 (128-byte rows only)
  */
 record SwizzledTile(int pitch, boolean pairs) {
     /** Bytes of a chunk. */
     static final int CHUNK = 16;
+
+    private static final int BANK_BYTES = 128;
 
     /** Chunks of a row. */
     int chunks() {
@@ -27,11 +29,16 @@ record SwizzledTile(int pitch, boolean pairs) {
         if (pairs) {
             return k.shl(k.and(row, 3), 1);
         }
-        return switch (pitch) {
-            case 128 -> k.and(row, 7);
-            case 64 -> k.and(k.shr(row, 1), 3);
+        return switch (exchanged()) {
+            case 8 -> k.and(row, 7);
+            case 4 -> k.and(k.shr(row, 1), 3);
             default -> k.and(k.shr(row, 2), 1);
         };
+    }
+
+    /** Neighbouring chunks that are exchanged among each other: the pitch's part in the 128 bytes of all banks. */
+    private int exchanged() {
+        return Integer.lowestOneBit(pitch | BANK_BYTES) / CHUNK;
     }
 
     /** Address of a chunk, row and chunk in registers. */
@@ -52,9 +59,8 @@ record SwizzledTile(int pitch, boolean pairs) {
      * @param chunk an even number
      */
     Address further(KernelBuilder k, Reg start, int chunk) {
-        if (chunk == 0 || Integer.bitCount(pitch) != 1) {
-            return Address.of(start).plus(chunk * CHUNK);
-        }
-        return Address.of(k.xor(start, Imm.of(chunk * CHUNK)));
+        int among = chunk % exchanged();
+        int whole = (chunk - among) * CHUNK;
+        return (among == 0 ? Address.of(start) : Address.of(k.xor(start, Imm.of(among * CHUNK)))).plus(whole);
     }
 }

@@ -17,11 +17,11 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /**
- * One number per channel over all tokens of a head. A CTA takes 32 channels of a head, one warp for each of the
+ * One number per channel over all tokens of a head, or of each block of them. A CTA takes 32 channels of a head, one warp for each of the
  * {@link Numbers#MEAN_LANES} interleaved partial results, which are then combined by halves: the order of
  * {@link io.sage4j.numeric.TokenMean}. Eight loads are under way at once.
  *
- * <p>Grid: (batch * heads, paddedDim / 32). Shared memory: 1024 bytes.
+ * <p>Grid: (batch * heads, paddedDim / 32), and in the third dimension blocks. Shared memory: 1024 bytes.
  */
 final class TokenReduction {
     /** Channels of a CTA. */
@@ -38,19 +38,44 @@ final class TokenReduction {
     private final Reg warp;
     private final Reg channel;
     private final Reg outputIndex;
+    /** First token of the block; null if there are no blocks. */
+    private final Reg start;
+
+    private final Reg tokens;
 
     /** Places the thread; {@code paddedDim} channels of a head lie side by side in outputs. */
     TokenReduction(KernelBuilder k, StridedInput input, int paddedDim) {
+        this(k, input, paddedDim, 0);
+    }
+
+    /** The same for blocks of so many tokens, whose results lie behind each other; 0 for one block. */
+    TokenReduction(KernelBuilder k, StridedInput input, int paddedDim, int blockTokens) {
         this.k = k;
         this.input = input;
         Reg tid = k.read(Special.TID_X);
         lane = k.and(tid, CHANNELS - 1);
         warp = k.shr(tid, 5);
         channel = k.mad(Type.U32, k.read(Special.CTAID_Y), Imm.of(CHANNELS), lane);
-        outputIndex = k.mad(Type.U32, k.read(Special.CTAID_X), Imm.of(paddedDim), channel);
+        Reg head = k.read(Special.CTAID_X);
+        if (blockTokens == 0) {
+            start = null;
+            tokens = input.tokens();
+            outputIndex = k.mad(Type.U32, head, Imm.of(paddedDim), channel);
+        } else {
+            Reg block = k.read(Special.CTAID_Z);
+            start = k.mul(Type.U32, block, Imm.of(blockTokens));
+            tokens = k.min(Type.U32, k.sub(Type.U32, input.tokens(), start), Imm.of(blockTokens));
+            Reg row = k.mad(Type.U32, head, k.read(Special.NCTAID_Z), block);
+            outputIndex = k.mad(Type.U32, row, Imm.of(paddedDim), channel);
+        }
     }
 
-    /** Address of the thread's channel in an FP32 array [batch * heads][paddedDim]. */
+    /** Tokens that are reduced. */
+    Reg tokens() {
+        return tokens;
+    }
+
+    /** Address of the thread's channel in an FP32 array [batch * heads][blocks][paddedDim]. */
     Address at(Reg array) {
         return Address.of(k.index(array, outputIndex, FLOAT));
     }
@@ -84,10 +109,10 @@ final class TokenReduction {
     }
 
     private void walk(Reg result, Operation operation, UnaryOperator<Reg> value) {
-        Reg at = input.address(k.read(Special.CTAID_X), warp, channel);
+        Reg at = input.address(k.read(Special.CTAID_X), start == null ? warp : k.add(Type.U32, start, warp), channel);
         Reg step = k.mul(Type.U64, input.tokenBytes(), Imm.of((long) Numbers.MEAN_LANES));
         Reg row = k.move(Type.U32, warp);
-        Reg reachable = k.convert(Conversion.S64_FROM_S32, input.tokens());
+        Reg reachable = k.convert(Conversion.S64_FROM_S32, tokens);
         k.loop(() -> fits(row, (UNROLL - 1) * Numbers.MEAN_LANES, reachable), () -> {
             List<Reg> loaded = new ArrayList<>();
             for (int n = 0; n < UNROLL; n++) {

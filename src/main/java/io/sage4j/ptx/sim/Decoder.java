@@ -151,7 +151,8 @@ final class Decoder {
             case CTAID_X -> (warp, lane) -> warp.cta[0];
             case CTAID_Y -> (warp, lane) -> warp.cta[1];
             case CTAID_Z -> (warp, lane) -> warp.cta[2];
-            case NCTAID_X -> (warp, lane) -> warp.gridX;
+            case NCTAID_X -> (warp, lane) -> warp.grid[0];
+            case NCTAID_Z -> (warp, lane) -> warp.grid[2];
         };
     }
 

@@ -64,13 +64,14 @@ public final class Simulator {
         Statistics statistics = new Statistics(kernel);
         Decoder decoder = new Decoder(kernel, global, bind(kernel, arguments), statistics);
         List<Decoded> program = decode(kernel, decoder);
+        int[] grid = {gridX, gridY, gridZ};
         for (int z = 0; z < gridZ; z++) {
             for (int y = 0; y < gridY; y++) {
                 for (int x = 0; x < gridX; x++) {
                     SharedMemory shared = new SharedMemory(kernel.sharedBytes(), races);
                     List<Warp> warps = new ArrayList<>();
                     for (int w = 0; w < kernel.maxThreads() / Warp.LANES; w++) {
-                        warps.add(new Warp(w, decoder.registerCount(), shared, new int[] {x, y, z}, gridX));
+                        warps.add(new Warp(w, decoder.registerCount(), shared, new int[] {x, y, z}, grid));
                     }
                     runCta(kernel, program, statistics, warps, shared);
                 }

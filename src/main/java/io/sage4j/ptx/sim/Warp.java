@@ -17,7 +17,7 @@ final class Warp {
     final int id;
     final SharedMemory shared;
     final int[] cta;
-    final int gridX;
+    final int[] grid;
     /** Lane that is at work, for messages; -1 for all. */
     int lane = -1;
     /** Line that is at work. */
@@ -33,11 +33,11 @@ final class Warp {
     private final List<List<Copy>> open = new ArrayList<>();
     private final List<Deque<List<Copy>>> groups = new ArrayList<>();
 
-    Warp(int id, int registerCount, SharedMemory shared, int[] cta, int gridX) {
+    Warp(int id, int registerCount, SharedMemory shared, int[] cta, int[] grid) {
         this.id = id;
         this.shared = shared;
         this.cta = cta;
-        this.gridX = gridX;
+        this.grid = grid;
         this.registers = new long[registerCount * LANES];
         this.written = new int[registerCount];
         for (int n = 0; n < LANES; n++) {

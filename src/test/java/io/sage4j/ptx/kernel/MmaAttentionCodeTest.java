@@ -8,6 +8,7 @@ import io.sage4j.Variant;
 import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Arch;
@@ -34,7 +35,12 @@ class MmaAttentionCodeTest {
     private static final List<Arch> FP8 = List.of(Arch.SM_89, Arch.SM_120A);
 
     private static MmaAttentionSpec spec(Scheme scheme, int dim, boolean causal) {
-        return new MmaAttentionSpec(scheme, dim, causal, true, false, DType.FLOAT16, true);
+        return spec(scheme, dim, causal, Arch.SM_89);
+    }
+
+    private static MmaAttentionSpec spec(Scheme scheme, int dim, boolean causal, Arch arch) {
+        return new MmaAttentionSpec(
+                scheme, dim, MmaTarget.of(arch, scheme, dim), causal, true, false, DType.FLOAT16, true);
     }
 
     /** Every variant with 64 and 128 channels; target, mask, granularity, V mean and the other widths take turns. */
@@ -57,7 +63,20 @@ class MmaAttentionCodeTest {
     @MethodSource("sample")
     void assemblesWithinItsRegistersWithoutSpills(String variant, int dim, boolean causal, Arch arch, boolean smoothV) {
         Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
-        MmaAttentionSpec spec = spec(smoothV ? scheme.withGranularity(Granularity.PER_WARP) : scheme, dim, causal);
+        check(spec(smoothV ? scheme.withGranularity(Granularity.PER_WARP) : scheme, dim, causal, arch), arch);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "int4-fp8, SM_89, 64", "int4-fp8, SM_120A, 128", "int4-fp8-f16acc, SM_89, 128", "int4-fp8-f16acc, SM_120A, 64",
+        "int8-fp16, SM_80, 256", "int8-fp16, SM_120A, 160", "int8-fp16-f16f32, SM_89, 256", "int8-fp16, SM_89, 224",
+        "int8-fp16-f16acc, SM_86, 192", "int8-fp8-f16acc, SM_89, 192", "int8-fp8, SM_120A, 160"
+    })
+    void int4AndWideHeadsAssembleWithoutSpills(String variant, Arch arch, int dim) {
+        check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch), arch);
+    }
+
+    private static void check(MmaAttentionSpec spec, Arch arch) {
         Kernel kernel = MmaAttention.kernel(spec);
         Ptxas.Report report = Ptxas.assemble(PtxModule.of(arch, kernel));
         assertThat(report.spilled()).as(report.log()).isZero();
@@ -88,6 +107,65 @@ class MmaAttentionCodeTest {
         }
     }
 
+    /** INT4 has half as many QK instructions where it is native, and as many as INT8 where it is widened. */
+    @ParameterizedTest
+    @CsvSource({"SM_89, S4, 64", "SM_86, S4, 64", "SM_120A, S8, 32", "SM_90A, S8, 32"})
+    void int4MultipliesInTheWidestInstructionThatIsNative(Arch arch, MmaShape qk, int depth) {
+        for (int dim : new int[] {64, 128}) {
+            Scheme scheme = arch == Arch.SM_86
+                    ? Variant.INT8_FP16.scheme().withSmoothQ(true)
+                    : Variant.of("int4-fp8-f16acc").scheme();
+            if (arch == Arch.SM_86) {
+                scheme = new Scheme(
+                        QkFormat.INT4,
+                        scheme.granularity(),
+                        scheme.tiles(),
+                        true,
+                        true,
+                        false,
+                        scheme.pv(),
+                        scheme.accumulator(),
+                        1f,
+                        1f);
+            }
+            MmaAttentionSpec spec = spec(scheme, dim, false, arch);
+            Map<String, Integer> mix = MmaAttention.kernel(spec).mix();
+            int warpRows = 128 / (spec.threads() / 32);
+            assertThat(mix).containsEntry(qk.opcode(), 2 * warpRows * 64 * dim / (16 * 8 * depth));
+            // No conversion of a sum, and no instruction that takes nibbles apart.
+            assertThat(mix).doesNotContainKeys("cvt.rn.f32.s32", "prmt.b32");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SM_80, 2, 131072", "SM_89, 1, 98304", "SM_120A, 1, 98304", "SM_90A, 2, 131072"})
+    void wideHeadsTakeTheTilesThatFit(Arch arch, int vStages, int shared) {
+        MmaAttentionSpec spec = spec(Variant.INT8_FP16.scheme(), 256, true, arch);
+        assertThat(spec.target().vStages()).isEqualTo(vStages);
+        assertThat(MmaAttention.sharedBytes(spec)).isEqualTo(shared);
+        Map<String, Integer> mix = MmaAttention.kernel(spec).mix();
+        assertThat(mix).containsEntry("bar.sync", 2 * (3 - vStages));
+    }
+
+    @Test
+    void architecturesWithoutTheInstructionAreRefused() {
+        assertThatThrownBy(() -> MmaTarget.of(Arch.SM_86, Variant.INT8_FP8.scheme(), 64))
+                .hasMessageContaining("needs sm_89")
+                .hasMessageContaining("int8-fp16-f16f32");
+        Scheme wide = Variant.INT8_FP8.scheme();
+        assertThatThrownBy(() -> spec(wide, 224, false)).hasMessageContaining("up to 192 with FP8");
+        Scheme smooth = Variant.INT8_FP16.scheme().withSmoothQ(true);
+        assertThatThrownBy(() -> spec(smooth, 160, false)).hasMessageContaining("up to 128 with smooth Q");
+        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 2)).hasMessageContaining("3 row tiles");
+        assertThatThrownBy(() -> QkCode.of(QkFormat.FP32, Arch.SM_80)).hasMessageContaining("not FP32");
+        MmaTarget int4 = MmaTarget.of(Arch.SM_89, Variant.of("int4-fp8").scheme(), 64);
+        assertThatThrownBy(() -> new MmaAttentionSpec(wide, 64, int4, false, false, false, DType.FLOAT16, true))
+                .hasMessageContaining("codes are INT4");
+        for (Arch arch : Arch.values()) {
+            MmaTarget.of(arch, NativeSupport.of(arch).recommended().scheme().withTiles(TileShape.MMA_SYNC), 128);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"64, 24576, 32768", "128, 49152, 65536"})
     void sharedMemoryIsWhatTheDesignSays(int dim, int fp8, int fp16) {
@@ -99,10 +177,10 @@ class MmaAttentionCodeTest {
 
     @ParameterizedTest
     @CsvSource({
-        "int4-fp8, 64, smooth Q",
+        "int4-fp8, 96, a multiple of 64 channels",
         "int8-int8, 64, E4M3 or FP16",
         "int8-fp8-sm90, 64, tiles",
-        "int8-fp8, 256, 32, 64, 96 or 128"
+        "int8-fp16, 288, more shared memory"
     })
     void whatItCannotDoIsRefused(String variant, int dim, String reason) {
         assertThatThrownBy(() -> spec(Variant.of(variant).scheme(), dim, false))

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sage4j.DType;
 import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Arch;
@@ -31,6 +32,29 @@ class QuantizersCodeTest {
         check(arch, QuantizeQk.kernel(type, q, 128, false, true), 128);
         ScaleGroups k = ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0);
         check(arch, QuantizeQk.kernel(type, k, 128, true, false), 128);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SM_89, FLOAT16, 64", "SM_86, BFLOAT16, 128", "SM_120A, FLOAT16, 128", "SM_90A, BFLOAT16, 96"})
+    void int4AndSmoothQ(Arch arch, DType type, int dim) {
+        QkCode code = QkCode.of(QkFormat.INT4, arch);
+        ScaleGroups q = ScaleGroups.ofQ(Granularity.PER_THREAD, TileShape.MMA_SYNC, 0);
+        check(arch, QuantizeQk.kernel(type, QkTarget.mma(q, code), dim, QuantizeQk.Centre.BLOCK, true), 128);
+        ScaleGroups k = ScaleGroups.ofK(Granularity.PER_THREAD, TileShape.MMA_SYNC, 0);
+        check(arch, QuantizeQk.kernel(type, QkTarget.mma(k, code), dim, QuantizeQk.Centre.HEAD, false), 128);
+        check(arch, KMean.ofBlocks(type, dim, 128), 40);
+        check(arch, DeltaS.kernel(type, dim, true, true), 255);
+        check(arch, DeltaS.kernel(type, dim, false, false), 255);
+    }
+
+    @Test
+    void wideHeads() {
+        ScaleGroups q = ScaleGroups.ofQ(Granularity.PER_THREAD, TileShape.MMA_SYNC, 0);
+        check(Arch.SM_80, QuantizeQk.kernel(DType.FLOAT16, q, 256, false, true), 255);
+        check(Arch.SM_89, QuantizeQk.kernel(DType.BFLOAT16, q, 224, true, false), 255);
+        check(Arch.SM_80, QuantizeV.kernel(DType.FLOAT16, 256, PvFormat.FP16, true), 255);
+        assertThatThrownBy(() -> QuantizeQk.kernel(DType.FLOAT16, QkTarget.mma(q, QkCode.INT4), 96, false, true))
+                .hasMessageContaining("96 channels");
     }
 
     @ParameterizedTest

@@ -13,6 +13,7 @@ import io.sage4j.numeric.TileShape;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.plan.AttentionProblem;
+import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.sim.GlobalMemory;
 import io.sage4j.ptx.sim.Simulator;
 import io.sage4j.ptx.sim.Statistics;
@@ -44,6 +45,7 @@ final class SimulatedAttention implements AutoCloseable {
     private final AttentionShape shape;
     private final Scheme scheme;
     private final Memory memory;
+    private final Arch arch;
     private final OperandLayout layout;
     private final boolean hopper;
     private final int dim;
@@ -52,6 +54,8 @@ final class SimulatedAttention implements AutoCloseable {
 
     MemorySegment kMean;
     MemorySegment vMean;
+    MemorySegment qMean;
+    MemorySegment deltaS;
     MemorySegment qCodes;
     MemorySegment qScales;
     MemorySegment kCodes;
@@ -63,15 +67,29 @@ final class SimulatedAttention implements AutoCloseable {
     Statistics attention;
 
     SimulatedAttention(AttentionInputs in, Scheme scheme, Memory memory) {
+        this(in, scheme, memory, Arch.SM_89);
+    }
+
+    /** The architecture decides how INT4 codes lie, and how much shared memory there is. */
+    SimulatedAttention(AttentionInputs in, Scheme scheme, Memory memory, Arch arch) {
         this.in = in;
+        this.arch = arch;
         this.scheme = scheme;
         this.memory = memory;
         shape = in.shape();
         layout = new OperandLayout(shape, scheme.tiles());
         hopper = scheme.tiles().equals(TileShape.WGMMA);
-        dim = hopper ? new WgmmaLayout(shape).paddedDim() : layout.paddedDim();
+        dim = hopper ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code(), shape.headDim());
         heads = shape.batch() * shape.qHeads();
         kvHeads = shape.batch() * shape.kvHeads();
+    }
+
+    QkCode code() {
+        return QkCode.of(scheme.qk(), arch);
+    }
+
+    int dim() {
+        return dim;
     }
 
     private MemorySegment floats(long count) {
@@ -150,15 +168,27 @@ final class SimulatedAttention implements AutoCloseable {
             kMean = mean(k);
         }
         ScaleGroups qGroups = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
-        QkTarget qTarget = hopper ? QkTarget.wgmmaQ(scheme.granularity()) : QkTarget.mma(qGroups);
-        qCodes = codes((long) heads * layout.qRows() * dim);
+        QkTarget qTarget = hopper ? QkTarget.wgmmaQ(scheme.granularity()) : QkTarget.mma(qGroups, code());
+        qCodes = codes((long) heads * layout.qRows() * qTarget.code().rowBytes(dim));
         qScales = floats((long) heads * qGroups.count(layout.qRows()) * qTarget.copies());
-        rows(q, shape.qHeads(), shape.qoLen(), qTarget, layout.qRows(), null, qCodes, qScales);
+        if (scheme.smoothQ()) {
+            qMean = floats((long) heads * layout.qTiles() * dim);
+            simulator.run(
+                    KMean.ofBlocks(memory.type(), dim, scheme.tiles().blockQ()),
+                    heads,
+                    dim / CHANNELS,
+                    layout.qTiles(),
+                    with(input(q, shape.qHeads(), shape.qoLen()), global.map(qMean)));
+            deltaS = deltaS(k);
+        }
+        QuantizeQk.Centre qCentre = scheme.smoothQ() ? QuantizeQk.Centre.BLOCK : QuantizeQk.Centre.NONE;
+        rows(q, shape.qHeads(), shape.qoLen(), qTarget, layout.qRows(), qCentre, qMean, qCodes, qScales);
         ScaleGroups kGroups = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
-        QkTarget kTarget = hopper ? QkTarget.wgmmaK(scheme.granularity()) : QkTarget.mma(kGroups);
-        kCodes = codes((long) kvHeads * layout.kRows() * dim);
+        QkTarget kTarget = hopper ? QkTarget.wgmmaK(scheme.granularity()) : QkTarget.mma(kGroups, code());
+        kCodes = codes((long) kvHeads * layout.kRows() * kTarget.code().rowBytes(dim));
         kScales = floats((long) kvHeads * kGroups.count(layout.kRows()) * kTarget.copies());
-        rows(k, shape.kvHeads(), shape.kvLen(), kTarget, layout.kRows(), kMean, kCodes, kScales);
+        QuantizeQk.Centre kCentre = scheme.smoothK() ? QuantizeQk.Centre.HEAD : QuantizeQk.Centre.NONE;
+        rows(k, shape.kvHeads(), shape.kvLen(), kTarget, layout.kRows(), kCentre, kMean, kCodes, kScales);
         values(v);
         return this;
     }
@@ -180,19 +210,42 @@ final class SimulatedAttention implements AutoCloseable {
             int tokens,
             QkTarget target,
             int paddedRows,
+            QuantizeQk.Centre centre,
             MemorySegment mean,
             MemorySegment to,
             MemorySegment scales) {
         List<Object> arguments = input(data, headCount, tokens);
-        if (mean != null) {
+        if (centre != QuantizeQk.Centre.NONE) {
             arguments.add(global.map(mean));
         }
         simulator.run(
-                QuantizeQk.kernel(memory.type(), target, dim, mean != null, aligned()),
+                QuantizeQk.kernel(memory.type(), target, dim, centre, aligned()),
                 paddedRows / target.groups().tile(),
                 shape.batch() * headCount,
                 1,
                 with(arguments, global.map(to), global.map(scales)));
+    }
+
+    private MemorySegment deltaS(MemorySegment k) {
+        MemorySegment shifts = floats((long) heads * layout.qTiles() * layout.kRows());
+        List<Object> arguments = input(k, shape.kvHeads(), shape.kvLen());
+        if (scheme.smoothK()) {
+            arguments.add(global.map(kMean));
+        }
+        simulator.run(
+                DeltaS.kernel(memory.type(), dim, scheme.smoothK(), aligned()),
+                Math.ceilDiv(layout.kRows(), DeltaS.THREADS),
+                kvHeads,
+                shape.groupSize(),
+                with(
+                        arguments,
+                        global.map(qMean),
+                        global.map(shifts),
+                        layout.qTiles(),
+                        layout.kRows(),
+                        in.diagonal(),
+                        in.smScale() * Numbers.LOG2E));
+        return shifts;
     }
 
     private void values(MemorySegment v) {
@@ -236,8 +289,8 @@ final class SimulatedAttention implements AutoCloseable {
 
     SimulatedAttention attend() {
         boolean causal = in.diagonal() != AttentionProblem.NOT_CAUSAL;
-        MmaAttentionSpec spec =
-                new MmaAttentionSpec(scheme, dim, causal, true, in.smScale() < 0, memory.type(), paired());
+        MmaAttentionSpec spec = new MmaAttentionSpec(
+                scheme, dim, MmaTarget.of(arch, scheme, dim), causal, true, in.smScale() < 0, memory.type(), paired());
         out = tensor(new float[0], shape.qHeads(), shape.qoLen());
         lse = floats((long) heads * shape.qoLen());
         List<Object> arguments = new ArrayList<>(List.of(
@@ -247,6 +300,9 @@ final class SimulatedAttention implements AutoCloseable {
         }
         if (scheme.smoothV()) {
             arguments.add(global.map(vMean));
+        }
+        if (scheme.smoothQ()) {
+            arguments.add(global.map(deltaS));
         }
         long[] strides = strides(shape.qHeads(), shape.qoLen());
         arguments.addAll(List.of(global.map(out), strides[0], strides[1], strides[2], global.map(lse)));

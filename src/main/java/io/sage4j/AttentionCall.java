@@ -35,6 +35,20 @@ public final class AttentionCall implements AutoCloseable {
         prepared.enqueue();
     }
 
+    /**
+     * Queues the call some times, one run behind the other, and waits: for measurements.
+     *
+     * @param runs how often, at least 1
+     * @return time that the GPU took for each run, in nanoseconds, from the end of the run before
+     */
+    public long[] time(int runs) {
+        sage.requireOpen();
+        if (runs < 1) {
+            throw new SageException("runs is " + runs + ", expected at least 1");
+        }
+        return prepared.time(runs);
+    }
+
     /** Where the output goes. */
     public Tensor output() {
         return output;

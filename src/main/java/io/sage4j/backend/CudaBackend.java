@@ -9,6 +9,7 @@ import io.sage4j.backend.CudaPlan.Addresses;
 import io.sage4j.backend.CudaPlan.Buffer;
 import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaDriver;
+import io.sage4j.cuda.CudaEvent;
 import io.sage4j.cuda.CudaGraph;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
@@ -21,6 +22,7 @@ import io.sage4j.ptx.Arch;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -290,7 +292,7 @@ final class CudaBackend implements DeviceBackend {
             Runnable start = plan == null
                     ? () -> fillWithoutKeys(r, stream)
                     : start(plan, stream, addressesInPlace(r, scratch.address()));
-            return new PreparedCall(scratch, graph ? graph(r, plan, scratch) : null, start, stream);
+            return new PreparedCall(context, scratch, graph ? graph(r, plan, scratch) : null, start, stream);
         } catch (RuntimeException | Error e) {
             if (scratch != null) {
                 scratch.close();
@@ -318,6 +320,7 @@ final class CudaBackend implements DeviceBackend {
 
     /** A call with memory of its own. */
     private static final class PreparedCall implements Prepared {
+        private final CudaContext context;
         private final DeviceMemory scratch;
         private final CudaGraph graph;
         private final Runnable start;
@@ -325,7 +328,8 @@ final class CudaBackend implements DeviceBackend {
         private boolean closed;
 
         /** @param scratch null for none; @param graph null for none */
-        PreparedCall(DeviceMemory scratch, CudaGraph graph, Runnable start, CudaStream stream) {
+        PreparedCall(CudaContext context, DeviceMemory scratch, CudaGraph graph, Runnable start, CudaStream stream) {
+            this.context = context;
             this.scratch = scratch;
             this.graph = graph;
             this.start = start;
@@ -341,6 +345,29 @@ final class CudaBackend implements DeviceBackend {
                 graph.launch(stream);
             } else {
                 start.run();
+            }
+        }
+
+        @Override
+        public synchronized long[] time(int runs) {
+            List<CudaEvent> events = new ArrayList<>();
+            try {
+                for (int n = 0; n <= runs; n++) {
+                    events.add(context.newEvent());
+                }
+                // The run before the first one lets the host get ahead.
+                for (CudaEvent event : events) {
+                    enqueue();
+                    event.record(stream);
+                }
+                stream.synchronize();
+                long[] nanos = new long[runs];
+                for (int n = 0; n < runs; n++) {
+                    nanos[n] = (long) (events.get(n + 1).millisSince(events.get(n)) * 1e6);
+                }
+                return nanos;
+            } finally {
+                events.forEach(CudaEvent::close);
             }
         }
 

@@ -54,6 +54,13 @@ public interface DeviceBackend extends AttentionBackend {
         /** Starts it on its stream and returns. */
         void enqueue();
 
+        /**
+         * Starts it some times, one run behind the other, and waits.
+         *
+         * @return time that the GPU took for each run, in nanoseconds
+         */
+        long[] time(int runs);
+
         /** Scratch memory that it holds, in bytes. */
         long scratchBytes();
 

@@ -114,7 +114,8 @@ public final class ActivationsBench {
                 results.size() - timed.size(),
                 Times.of(timed.stream().mapToLong(AttentionResult::totalNanos).toArray()),
                 AttentionBench.stepMedians(timed),
-                accuracy);
+                accuracy,
+                null);
     }
 
     private static List<Long> sizes(Tensor tensor) {

@@ -106,7 +106,8 @@ public record AttentionBench(
                 warmup,
                 Times.of(nanos),
                 stepMedians(results),
-                List.of(new Measurement.Accuracy("all", reference.rows(), reference.isSampled(), metrics)));
+                List.of(new Measurement.Accuracy("all", reference.rows(), reference.isSampled(), metrics)),
+                null);
     }
 
     private Tensor normal(RandomGenerator random) {

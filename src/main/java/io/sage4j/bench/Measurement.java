@@ -1,5 +1,6 @@
 package io.sage4j.bench;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import io.sage4j.oracle.Metrics;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,10 @@ import java.util.stream.DoubleStream;
  * @param times times of the whole call
  * @param stepMedianMs median time of each step on the device, in milliseconds
  * @param accuracy distance from exact attention, per part of the input
+ * @param hostMicros median time of the calling thread until a call that does not wait has returned, in microseconds, per way
+ *     to start it; null where calls wait
  */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 public record Measurement(
         String input,
         String variant,
@@ -32,7 +36,8 @@ public record Measurement(
         int warmupRuns,
         Times times,
         Map<String, Double> stepMedianMs,
-        List<Accuracy> accuracy) {
+        List<Accuracy> accuracy,
+        Map<String, Double> hostMicros) {
     /**
      * Distance of an output from exact attention.
      *

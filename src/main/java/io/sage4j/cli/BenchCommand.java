@@ -3,14 +3,17 @@ package io.sage4j.cli;
 import io.sage4j.AttentionSpec.Causal;
 import io.sage4j.DType;
 import io.sage4j.Sage;
+import io.sage4j.Variant;
 import io.sage4j.bench.AttentionBench;
 import io.sage4j.bench.BenchRecord;
+import io.sage4j.bench.GpuBench;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.Measurement;
 import io.sage4j.bench.Measurement.Accuracy;
 import io.sage4j.io.AtomicFile;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -49,8 +52,10 @@ final class BenchCommand implements Callable<Integer> {
                             names = "--shape",
                             paramLabel = "BxHxNxD",
                             defaultValue = "1x12x512x32",
-                            description = "Batch, heads, tokens, head_dim of q, k and v. Default: ${DEFAULT-VALUE}.")
-                    String shape,
+                            split = ",",
+                            description = "Batch, heads, tokens, head_dim of q, k and v; several with commas between."
+                                    + " Default: ${DEFAULT-VALUE}.")
+                    List<String> shapes,
             @Option(
                             names = "--dtype",
                             paramLabel = "TYPE",
@@ -87,33 +92,46 @@ final class BenchCommand implements Callable<Integer> {
                             description = "Write the figures, the machine and the commit as JSON.")
                     Path record,
             @Option(names = "--json", description = "Print the record as JSON.") boolean json,
+            @Option(
+                            names = "--on-gpu",
+                            description =
+                                    "Tensors in GPU memory: time what the GPU does, and how long starting a call takes."
+                                            + " For backend cuda.")
+                    boolean onGpu,
             @Option(names = "--quiet", description = "No progress bar.") boolean quiet) {
-        Matcher size = SHAPE.matcher(shape);
-        if (!size.matches()) {
-            throw new ParameterException(
-                    spec.commandLine(), "--shape is '" + shape + "', expected BxHxNxD, such as 1x12x512x32");
+        Variant variant = variantOptions.variant();
+        List<Bench> benches = new ArrayList<>();
+        for (String shape : shapes) {
+            long[] s = sizes(shape);
+            if (onGpu) {
+                GpuBench bench = new GpuBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
+                benches.add((sage, progress) -> {
+                    Measurement measured = bench.run(sage);
+                    for (int run = 0; run < runs; run++) {
+                        progress.step();
+                    }
+                    return measured;
+                });
+            } else {
+                AttentionBench bench = new AttentionBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
+                benches.add((sage, progress) -> bench.run(sage, progress::step));
+            }
         }
-        AttentionBench bench = new AttentionBench(
-                variantOptions.variant(),
-                Long.parseLong(size.group(1)),
-                Long.parseLong(size.group(2)),
-                Long.parseLong(size.group(3)),
-                Long.parseLong(size.group(4)),
-                dtype,
-                causal,
-                runs);
         if (record != null) {
             AtomicFile.check(record);
         }
         BenchRecord found;
         try (Sage sage = Sage.open(backend);
-                Progress progress = Progress.start("bench", runs, json || quiet)) {
-            Measurement measurement = bench.run(sage, progress::step);
+                Progress progress = Progress.start("bench", runs * benches.size(), json || quiet)) {
+            List<Measurement> measurements = new ArrayList<>();
+            for (Bench bench : benches) {
+                measurements.add(bench.run(sage, progress));
+            }
             found = BenchRecord.now(
                     spec.root().commandLine().getParseResult().originalArgs(),
                     sage.backend(),
                     sage.backendReason(),
-                    List.of(measurement));
+                    measurements);
         }
         if (record != null) {
             found.write(record);
@@ -127,8 +145,29 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** One shape. */
+    private interface Bench {
+        Measurement run(Sage sage, Progress progress);
+    }
+
+    private long[] sizes(String shape) {
+        Matcher size = SHAPE.matcher(shape);
+        if (!size.matches()) {
+            throw new ParameterException(
+                    spec.commandLine(), "--shape is '" + shape + "', expected BxHxNxD, such as 1x12x512x32");
+        }
+        long[] sizes = new long[size.groupCount()];
+        for (int n = 0; n < sizes.length; n++) {
+            sizes[n] = Long.parseLong(size.group(n + 1));
+        }
+        return sizes;
+    }
+
     private static void print(PrintWriter out, BenchRecord found) {
-        Measurement m = found.measurements().get(0);
+        found.measurements().forEach(m -> print(out, found, m));
+    }
+
+    private static void print(PrintWriter out, BenchRecord found, Measurement m) {
         out.printf(
                 Locale.ROOT,
                 "%s %s %s on %s (%s): median %.3f ms, %.1f Gop/s (%d runs, %.3f to %.3f ms)%n",
@@ -143,6 +182,9 @@ final class BenchCommand implements Callable<Integer> {
                 m.times().minMs(),
                 m.times().maxMs());
         m.stepMedianMs().forEach((step, ms) -> out.printf(Locale.ROOT, "  %-16s %10.3f ms%n", step, ms));
+        if (m.hostMicros() != null) {
+            m.hostMicros().forEach((way, us) -> out.printf(Locale.ROOT, "  start, %-9s %10.1f us%n", way, us));
+        }
         for (Accuracy accuracy : m.accuracy()) {
             out.printf("check: %s  on %d rows%n", accuracy.metrics(), accuracy.rows());
         }

@@ -185,6 +185,16 @@ public final class CudaContext implements AutoCloseable {
         }
     }
 
+    /** Bytes of the GPU's memory that nobody has, in this process or another; what a pool keeps is had. */
+    public long freeBytes() {
+        requireOpen();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment free = arena.allocate(JAVA_LONG);
+            call(DriverFunction.MEM_GET_INFO, "asking " + device + " for its memory", free, arena.allocate(JAVA_LONG));
+            return free.get(JAVA_LONG, 0);
+        }
+    }
+
     /** Waits until the GPU has done everything that was asked for in this context. */
     public void synchronize() {
         requireOpen();

@@ -38,6 +38,7 @@ enum DriverFunction {
     EVENT_RECORD("cuEventRecord", JAVA_LONG, JAVA_LONG),
     EVENT_SYNCHRONIZE("cuEventSynchronize", JAVA_LONG),
     EVENT_ELAPSED_TIME("cuEventElapsedTime", ADDRESS, JAVA_LONG, JAVA_LONG),
+    MEM_GET_INFO("cuMemGetInfo_v2", ADDRESS, ADDRESS),
     MEM_ALLOC("cuMemAlloc_v2", ADDRESS, JAVA_LONG),
     MEM_FREE("cuMemFree_v2", JAVA_LONG),
     MEM_ALLOC_FROM_POOL("cuMemAllocFromPoolAsync", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG),

@@ -35,7 +35,8 @@ class BenchRecordTest {
                 Map.of("attend", 1.5),
                 List.of(
                         new Accuracy("layer0", 5, false, Metrics.of(new double[] {1, 2}, new double[] {1, 2})),
-                        new Accuracy("layer1", 5, true, Metrics.of(new double[] {1, 1}, new double[] {1, 2}))));
+                        new Accuracy("layer1", 5, true, Metrics.of(new double[] {1, 1}, new double[] {1, 2}))),
+                null);
     }
 
     @Test

@@ -264,6 +264,8 @@ class BadInputTest {
                 options("'ten', expected a whole number", "bench", "attention", "--runs", "ten"),
                 options("runs is 19, expected at least 20", "bench", "attention", "--runs", "19"),
                 options("'int8', expected float32, float16, bfloat16", "bench", "attention", "--dtype", "int8"),
+                options("backend jvm has no tensors in GPU memory; open backend cuda", onGpu("1x1x8x64")),
+                options("'1x2', expected BxHxNxD", onGpu("1x1x8x64,1x2")),
                 options("is no directory", "bench", "attention", "--record", "/none/r.json"),
                 options("'foo', expected one of attend, demo, devices, variants, bench", "foo"),
                 options("unknown variant 'x'", "demo", "--variant", "flash,x"),
@@ -272,6 +274,10 @@ class BadInputTest {
                 options("is no directory", "demo", "--chart", "/none/x.png"),
                 options("are the same file", "demo", "--chart", "/tmp/x.png", "--record", "/tmp/../tmp/x.png"),
                 options("is no directory", "demo", "--record", "/none/x.json"));
+    }
+
+    private static String[] onGpu(String shape) {
+        return new String[] {"bench", "attention", "--on-gpu", "--backend", "jvm", "--shape", shape};
     }
 
     @ParameterizedTest

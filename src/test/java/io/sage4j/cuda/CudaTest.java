@@ -356,6 +356,7 @@ class CudaTest {
         try (CudaContext context = fake.context();
                 DeviceMemory memory = context.allocate(100)) {
             context.requireMemory("q", memory.address(), 100);
+            assertThat(context.freeBytes()).isEqualTo((80L << 30) - 100);
             refused(() -> context.requireMemory("q", memory.address(), 101), "no GPU memory, or was freed");
             refused(() -> context.requireMemory("q", memory.address() - 1, 100), "q is at 0x");
             refused(() -> context.requireMemory("q", 0x10, 4), "expected 4 bytes of GPU 0");

@@ -91,6 +91,9 @@ public final class FakeDriver implements AutoCloseable {
     String compiled = "";
 
     public int compilations;
+
+    /** Three letters that machine code begins with. */
+    public String fakeMagic = "ELF";
     /** GPU that memory is said to be of. */
     public int ordinalOfMemory;
 
@@ -413,6 +416,15 @@ public final class FakeDriver implements AutoCloseable {
         return isLive("event", start) + isLive("event", end);
     }
 
+    synchronized int cuMemGetInfo_v2(MemorySegment free, MemorySegment total) {
+        long used = live.keySet().stream()
+                .mapToLong(handle -> bytes.getOrDefault(handle, 0L))
+                .sum();
+        free.reinterpret(8).set(JAVA_LONG, 0, (80L << 30) - used);
+        total.reinterpret(8).set(JAVA_LONG, 0, 80L << 30);
+        return current().isEmpty() ? INVALID_CONTEXT : 0;
+    }
+
     synchronized int cuMemAlloc_v2(MemorySegment out, long bytes) {
         return allocate("memory", out, bytes);
     }
@@ -523,7 +535,7 @@ public final class FakeDriver implements AutoCloseable {
 
     /** The "machine code" is the PTX behind the letters of an ELF file. */
     synchronized int cuLinkComplete(long link, MemorySegment image, MemorySegment size) {
-        byte[] code = ("ELF" + linked.get(link) + "\0").getBytes(StandardCharsets.UTF_8);
+        byte[] code = (fakeMagic + linked.get(link) + "\0").getBytes(StandardCharsets.UTF_8);
         MemorySegment kept = arena.allocate(code.length);
         MemorySegment.copy(code, 0, kept, JAVA_BYTE, 0, code.length);
         image.reinterpret(8).set(ADDRESS, 0, kept);
@@ -555,7 +567,7 @@ public final class FakeDriver implements AutoCloseable {
         if (count == 0) {
             // Machine code of cuLinkComplete; anything else the driver refuses.
             byte[] start = image.reinterpret(3).toArray(JAVA_BYTE);
-            if (!new String(start, StandardCharsets.UTF_8).equals("ELF")) {
+            if (!new String(start, StandardCharsets.UTF_8).equals(fakeMagic)) {
                 return INVALID_IMAGE;
             }
             int code = create("module", out);

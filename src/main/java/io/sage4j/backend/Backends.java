@@ -26,6 +26,9 @@ public final class Backends {
     /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
     private static final String TORNADO_KIND = "sage4j.tornado.backend";
 
+    /** System property: which device of it, as {@code sage4j devices} numbers them; the launcher sets it. */
+    private static final String TORNADO_DEVICE = "sage4j.tornado.device";
+
     /**
      * One backend.
      *
@@ -65,7 +68,7 @@ public final class Backends {
                         tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),
                         "Java kernels compiled by TornadoVM",
-                        () -> new TaskGraphBackend(tornadoName())),
+                        () -> new TaskGraphBackend(tornadoName(), Integer.getInteger(TORNADO_DEVICE, 0))),
                 new Candidate(
                         "jvm",
                         real
@@ -73,7 +76,7 @@ public final class Backends {
                                 : Optional.empty(),
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
-                        () -> new TaskGraphBackend("jvm")));
+                        () -> new TaskGraphBackend("jvm", 0)));
     }
 
     /** Why the native kernels cannot run. Asks the driver for a GPU only where there is a driver. */
@@ -90,7 +93,10 @@ public final class Backends {
 
     private static String tornadoName() {
         String kind = System.getProperty(TORNADO_KIND);
-        return isRealTornadoVm() && kind != null ? TORNADO + ":" + kind : TORNADO;
+        String device = System.getProperty(TORNADO_DEVICE);
+        return isRealTornadoVm() && kind != null
+                ? TORNADO + ":" + kind + (device == null ? "" : ":" + device)
+                : TORNADO;
     }
 
     private static String noTornado() {
@@ -122,15 +128,27 @@ public final class Backends {
             return new Choice(best.opener().get(), reason);
         }
         Candidate asked = all.stream()
-                .filter(c -> c.name().equals(name)
-                        || name.equals(TORNADO) && c.name().startsWith(TORNADO + ":"))
+                .filter(c ->
+                        c.name().equals(name) || isTornado(name) && c.name().startsWith(name + ":"))
                 .findFirst()
-                .orElseThrow(() -> new SageException("unknown backend '" + name + "', expected " + AUTO + " or one of "
-                        + all.stream().map(Candidate::name).collect(Collectors.joining(", "))));
+                .orElseThrow(() -> unknown(name, all));
         asked.unavailable().ifPresent(why -> {
             throw new SageException("backend " + name + " cannot run here: " + why);
         });
         return new Choice(asked.opener().get(), "asked for by name");
+    }
+
+    private static SageException unknown(String name, List<Candidate> all) {
+        if (isTornado(name)) {
+            return new SageException("backend " + name + " cannot run here: "
+                    + (isRealTornadoVm() ? "this JVM was started for " + tornadoName() : noTornado()));
+        }
+        return new SageException("unknown backend '" + name + "', expected " + AUTO + " or one of "
+                + all.stream().map(Candidate::name).collect(Collectors.joining(", ")));
+    }
+
+    private static boolean isTornado(String name) {
+        return name.equals(TORNADO) || name.startsWith(TORNADO + ":");
     }
 
     private static String whyNot(List<Candidate> candidates) {

@@ -9,20 +9,59 @@ import io.sage4j.plan.ArrayBindings;
 import io.sage4j.plan.AttentionPlan;
 import io.sage4j.plan.AttentionProblem;
 import io.sage4j.plan.Counts;
-import io.sage4j.plan.KernelConfig;
+import io.sage4j.plan.DeviceSettings;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Supplier;
+import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /** Runs the Java kernels as a task graph of whichever TornadoVM API is there: a real TornadoVM, or tornado-jvm. */
 final class TaskGraphBackend implements AttentionBackend {
     private final String name;
+    private final TornadoDevice device;
+    private final DeviceSettings settings;
     private final PlanPool<Key> plans = new PlanPool<>();
 
-    TaskGraphBackend(String name) {
+    /**
+     * Takes a device of the backend that this JVM was started with.
+     *
+     * @throws SageException if there is no such device, or the settings for it cannot work
+     */
+    TaskGraphBackend(String name, int deviceIndex) {
         this.name = name;
+        try {
+            device = device(name, deviceIndex);
+            settings = DeviceSettings.of(device);
+        } catch (SageException e) {
+            throw e;
+        } catch (RuntimeException | LinkageError e) {
+            throw new SageException("backend " + name + " does not start: " + firstLine(e), e);
+        } catch (Error e) {
+            throw refused(e);
+        }
+    }
+
+    private static TornadoDevice device(String name, int index) {
+        int count = TornadoExecutionPlan.getTornadoDeviceMap()
+                .getAllBackends()
+                .get(0)
+                .getNumDevices();
+        if (index >= count) {
+            throw new SageException("backend " + name + " has no device " + index + ", it has "
+                    + (count == 1 ? "only device 0" : "devices 0 to " + (count - 1)));
+        }
+        return TornadoExecutionPlan.getDevice(0, index);
+    }
+
+    /** An error of TornadoVM's own, which are no exceptions there, or of Graal; an error of the JVM stays what it is. */
+    private SageException refused(Error e) {
+        if (e instanceof VirtualMachineError) {
+            throw e;
+        }
+        return new SageException("backend " + name + " failed: " + firstLine(e), e);
     }
 
     /** What a plan is found by: the problem, and the very arrays that it is bound to. */
@@ -75,11 +114,13 @@ final class TaskGraphBackend implements AttentionBackend {
                     e);
         } catch (RuntimeException e) {
             throw new SageException("backend " + name + " failed: " + e, e);
+        } catch (Error e) {
+            throw refused(e);
         }
     }
 
     private AttentionPlan acquire(Key key) {
-        Supplier<AttentionPlan> build = () -> AttentionPlan.of(key.problem(), key.bindings(), KernelConfig.DEFAULT);
+        Supplier<AttentionPlan> build = () -> AttentionPlan.of(key.problem(), key.bindings(), device, settings);
         try {
             return plans.acquire(key, build);
         } catch (OutOfMemoryError e) {

@@ -2,6 +2,7 @@ package io.sage4j.cli;
 
 import io.sage4j.Sage;
 import io.sage4j.SageException;
+import io.sage4j.backend.TornadoDevices;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.Machine;
 import io.sage4j.cuda.CudaDriver;
@@ -20,7 +21,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code sage4j devices}. */
-@Command(name = "devices", description = "Show the backends that can run here, why the others cannot, and the GPUs.")
+@Command(
+        name = "devices",
+        description = "Show the backends that can run here, why the others cannot, TornadoVM's devices and the GPUs.")
 final class DevicesCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -78,10 +81,12 @@ final class DevicesCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         List<Sage.Backend> backends = Sage.backends();
         Gpus gpus = Gpus.of(DriverSearch.here());
+        TornadoDevices.Found tornado = TornadoDevices.parse(System.getenv().getOrDefault(TornadoDevices.VARIABLE, ""));
         if (json) {
             Map<String, Object> all = new LinkedHashMap<>();
             all.put("machine", Machine.here());
             all.put("backends", backends);
+            all.put("tornado", tornado);
             all.put("gpus", gpus.gpus());
             all.put("cuda", gpus.driver().orElse(null));
             all.put("noGpuBecause", gpus.problem().orElse(null));
@@ -91,7 +96,30 @@ final class DevicesCommand implements Callable<Integer> {
         TextTable table = new TextTable("backend", "can run", "on, or why not");
         backends.forEach(b -> table.row(b.name(), b.available() ? "yes" : "no", b.detail()));
         table.print(out);
+        print(out, tornado);
         gpus.print(out);
         return 0;
+    }
+
+    /** TornadoVM's devices, as the launcher found them in TORNADOVM_HOME. */
+    static void print(PrintWriter out, TornadoDevices.Found tornado) {
+        if (!tornado.devices().isEmpty()) {
+            out.println();
+            TextTable table =
+                    new TextTable("TornadoVM's", "name", "type", ">memory GiB", ">local KiB a group", "profile");
+            tornado.devices()
+                    .forEach(d -> table.row(
+                            d.backend(),
+                            d.name(),
+                            d.type(),
+                            String.format(Locale.ROOT, "%.1f", d.memoryBytes() / (double) (1 << 30)),
+                            String.valueOf(d.localBytes() / 1024),
+                            d.profile()));
+            table.print(out);
+        }
+        if (!tornado.missing().isEmpty()) {
+            out.println();
+            tornado.missing().forEach(m -> out.println("no " + m.backend() + ": " + m.reason()));
+        }
     }
 }

@@ -12,6 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
 import uk.ac.manchester.tornado.api.enums.ProfilerMode;
 import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
@@ -24,25 +25,22 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  * arrays as they are and writes the output arrays. One thread at a time.
  */
 public final class AttentionPlan implements AutoCloseable {
-    /**
-     * OpenCL compiles with relaxed arithmetic by default, under which the rounding of the kernels is optimized away and NaN
-     * has no meaning; other backends ignore this.
-     */
-    private static final String OPENCL_FLAGS = "-w";
-
     /** Longest sequence. */
     private static final int MAX_LENGTH = 1 << 30;
 
-    private static final Pattern KERNEL_TIME = Pattern.compile(
-            "\"" + StepGraph.NAME + "\\.([a-z-]+)\"\\s*:\\s*\\{[^{}]*\"TASK_KERNEL_TIME\"\\s*:\\s*\"(\\d+)\"");
+    private static final Pattern TASK =
+            Pattern.compile("\"" + StepGraph.NAME + "\\.([a-z0-9-]+)\"\\s*:\\s*\\{([^{}]*)\\}");
+    private static final Pattern FIELD = Pattern.compile("\"([A-Z_]+)\"\\s*:\\s*\"([^\"]*)\"");
 
     /**
-     * Time of one step of the last run.
+     * What TornadoVM's profiler says of one step of the last run.
      *
      * @param name step, such as {@code quantize-k}
      * @param nanos time on the device
+     * @param backend backend that ran it, such as {@code OPENCL}
+     * @param device device that ran it, as its driver names it
      */
-    public record Step(String name, long nanos) {}
+    public record Step(String name, long nanos, String backend, String device) {}
 
     private final AttentionProblem problem;
     private final PlanArrays arrays = new PlanArrays();
@@ -53,7 +51,8 @@ public final class AttentionPlan implements AutoCloseable {
     private final boolean timed;
     private TornadoExecutionResult result;
 
-    private AttentionPlan(AttentionProblem problem, ArrayBindings bindings, KernelConfig config) {
+    private AttentionPlan(
+            AttentionProblem problem, ArrayBindings bindings, KernelConfig config, TornadoDevice device, String flags) {
         this.problem = problem;
         io = PlanIo.of(problem, bindings, arrays);
         timed = config.stepTimes();
@@ -91,9 +90,13 @@ public final class AttentionPlan implements AutoCloseable {
             steps.graph.transferToHost(DataTransferMode.UNDER_DEMAND, operandArrays());
         }
         stepNames = steps.steps();
-        execution = new TornadoExecutionPlan(steps.graph.snapshot())
+        TornadoExecutionPlan placed = new TornadoExecutionPlan(steps.graph.snapshot())
                 .withGridScheduler(steps.grids)
-                .withCompilerFlags(TornadoVMBackendType.OPENCL, OPENCL_FLAGS);
+                .withDevice(device);
+        // TornadoVM 5.2.0 has flags for OpenCL's compiler alone.
+        execution = device.getTornadoVMBackend() == TornadoVMBackendType.OPENCL
+                ? placed.withCompilerFlags(TornadoVMBackendType.OPENCL, flags)
+                : placed;
         if (timed) {
             execution.withProfiler(ProfilerMode.SILENT);
         }
@@ -104,15 +107,28 @@ public final class AttentionPlan implements AutoCloseable {
         return of(problem, ArrayBindings.NONE, KernelConfig.DEFAULT);
     }
 
+    /** A plan for TornadoVM's default device, with the flags of its backend. */
+    public static AttentionPlan of(AttentionProblem problem, ArrayBindings bindings, KernelConfig config) {
+        TornadoDevice device = TornadoExecutionPlan.getDevice(0, 0);
+        return of(problem, bindings, config, device, DeviceSettings.of(device).compilerFlags());
+    }
+
     /**
      * A plan.
      *
      * @param problem what to compute
      * @param bindings arrays of the caller to use
-     * @param config sizes of work-groups
+     * @param device where to run
+     * @param settings how to run there
      * @throws SageException if an array would be too large, or a bound array does not fit
      */
-    public static AttentionPlan of(AttentionProblem problem, ArrayBindings bindings, KernelConfig config) {
+    public static AttentionPlan of(
+            AttentionProblem problem, ArrayBindings bindings, TornadoDevice device, DeviceSettings settings) {
+        return of(problem, bindings, settings.kernels(), device, settings.compilerFlags());
+    }
+
+    private static AttentionPlan of(
+            AttentionProblem problem, ArrayBindings bindings, KernelConfig config, TornadoDevice device, String flags) {
         if ((problem.rung() == Rung.QUANTIZED) != problem.scheme().isQuantized()) {
             throw new SageException("rung " + problem.rung() + " does not fit a scheme with Q K^T in "
                     + problem.scheme().qk());
@@ -125,7 +141,7 @@ public final class AttentionPlan implements AutoCloseable {
                 PlainSteps.check(problem);
             }
         }
-        return new AttentionPlan(problem, bindings, config);
+        return new AttentionPlan(problem, bindings, config, device, flags);
     }
 
     /** Keeps the sums and products of sizes, here and in the kernels, inside an int. */
@@ -234,15 +250,19 @@ public final class AttentionPlan implements AutoCloseable {
             return List.of();
         }
         String log = result.getProfilerResult().getProfileLog();
-        Matcher matcher = KERNEL_TIME.matcher(log == null ? "" : log);
-        Map<String, Long> nanos = new HashMap<>();
-        while (matcher.find()) {
-            nanos.put(matcher.group(1), Long.parseLong(matcher.group(2)));
+        Map<String, Step> found = new HashMap<>();
+        for (Matcher task = TASK.matcher(log == null ? "" : log); task.find(); ) {
+            Map<String, String> fields = new HashMap<>();
+            for (Matcher field = FIELD.matcher(task.group(2)); field.find(); ) {
+                fields.put(field.group(1), field.group(2));
+            }
+            String nanos = fields.get("TASK_KERNEL_TIME");
+            if (nanos != null) {
+                String name = task.group(1);
+                found.put(name, new Step(name, Long.parseLong(nanos), fields.get("BACKEND"), fields.get("DEVICE")));
+            }
         }
-        return stepNames.stream()
-                .filter(nanos::containsKey)
-                .map(name -> new Step(name, nanos.get(name)))
-                .toList();
+        return stepNames.stream().filter(found::containsKey).map(found::get).toList();
     }
 
     /** What the kernels counted in the last run. */

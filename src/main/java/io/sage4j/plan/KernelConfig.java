@@ -17,7 +17,7 @@ public record KernelConfig(int items, int flashRows, int quantizeElements, int s
     /** For any device: work-groups of at most 256 work-items, 32 KiB of local memory. */
     public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 32, 32 * 1024, true);
 
-    private static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
+    static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
 
     /** @throws IllegalArgumentException if a size cannot work */
     public KernelConfig {

@@ -9,7 +9,9 @@ import io.sage4j.oracle.ModelResult;
 import io.sage4j.oracle.NumericCounts;
 import io.sage4j.oracle.QuantizedOperands;
 import java.util.Arrays;
+import java.util.Locale;
 import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 
 /**
@@ -40,7 +42,35 @@ final class PlanChecks {
             c.fill(plan);
             plan.run();
             check(c, plan);
+            if (isRealTornadoVm()) {
+                requireRanOn(plan, askedBackend(), askedDevice());
+            }
         }
+    }
+
+    /** The backend that this test JVM was started for, as TornadoVM names it. */
+    static String askedBackend() {
+        return System.getProperty("sage4j.tornado.backend").toUpperCase(Locale.ROOT);
+    }
+
+    /** Name of the device that was asked for. */
+    static String askedDevice() {
+        return TornadoExecutionPlan.getDevice(0, 0).getPhysicalDevice().getDeviceName();
+    }
+
+    /**
+     * The profiler has a time for every step, on the device asked for. TornadoVM runs a kernel as plain Java, or not at all,
+     * without an error: that there was none proves nothing.
+     */
+    static void requireRanOn(AttentionPlan plan, String backend, String device) {
+        assertThat(plan.steps().stream().map(AttentionPlan.Step::name))
+                .as("steps that the profiler saw on a device")
+                .isEqualTo(plan.stepNames());
+        assertThat(plan.steps()).allSatisfy(step -> {
+            assertThat(step.nanos()).as("device time of %s", step.name()).isPositive();
+            assertThat(step.backend()).as("backend of %s", step.name()).isEqualToIgnoringCase(backend);
+            assertThat(step.device()).as("device of %s", step.name()).contains(device);
+        });
     }
 
     static void check(PlanCase c, AttentionPlan plan) {

@@ -1,0 +1,147 @@
+package io.sage4j.plan;
+
+import io.sage4j.SageException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
+
+/**
+ * How plans run on a device: its profile and its backend's settings, from {@code tornado-config/}, and what the user says over
+ * them. tornado-config/README.md has the keys.
+ *
+ * @param profile name of the profile that fits the device
+ * @param source where the values come from
+ * @param kernels sizes of work-groups and tiles
+ * @param compilerFlags flags of the backend's compiler
+ */
+public record DeviceSettings(String profile, String source, KernelConfig kernels, String compilerFlags) {
+    /** System property: a file that says what to do differently. */
+    public static final String FILE_PROPERTY = "sage4j.profile";
+
+    /** Start of the system properties that each set one key. */
+    private static final String KEY_PROPERTIES = FILE_PROPERTY + ".";
+
+    private static final String FLAGS = "compiler-flags";
+    private static final String ITEMS = "items";
+    private static final String FLASH_ROWS = "flash-rows";
+    private static final String QUANTIZE_ELEMENTS = "quantize-elements";
+    private static final String STAGE_BYTES = "stage-bytes";
+    private static final String STEP_TIMES = "step-times";
+    private static final List<String> SIZES = List.of(ITEMS, FLASH_ROWS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES);
+    private static final String MATCH_BACKEND = "match.backend";
+    private static final String MATCH_TYPE = "match.type";
+    private static final String MATCH_NAME = "match.name";
+
+    /**
+     * What decides about a profile.
+     *
+     * @param backend opencl, ptx, cuda or jvm
+     * @param type CPU, GPU and so on
+     * @param name as the driver gives it
+     * @param mostItems work-items that a work-group may have
+     * @param localBytes local memory that a work-group may have
+     */
+    record Traits(String backend, String type, String name, long mostItems, long localBytes) {
+        static Traits of(TornadoDevice device) {
+            return new Traits(
+                    backendName(device.getTornadoVMBackend()),
+                    device.getDeviceType().name(),
+                    device.getPhysicalDevice().getDeviceName(),
+                    device.getDeviceMaxWorkgroupDimensions()[0],
+                    device.getDeviceLocalMemorySize());
+        }
+    }
+
+    /** A backend as it is asked for after {@code tornado:}, {@code jvm} for tornado-jvm. */
+    public static String backendName(TornadoVMBackendType type) {
+        return type == TornadoVMBackendType.JAVA ? "jvm" : type.name().toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * Settings for a device, with the system properties of this JVM.
+     *
+     * @throws SageException if what the user says cannot be read or cannot work
+     */
+    public static DeviceSettings of(TornadoDevice device) {
+        return of(Traits.of(device), System.getProperties());
+    }
+
+    static DeviceSettings of(Traits device, Properties system) {
+        for (String name : SettingsFile.lines("profiles/index")) {
+            SettingsFile profile = SettingsFile.ofJar("profiles/" + name + ".properties");
+            if (fits(profile, device)) {
+                return of(name, profile, device, system);
+            }
+        }
+        throw new SageException("no profile in tornado-config/profiles fits " + device);
+    }
+
+    static boolean fits(SettingsFile profile, Traits device) {
+        Map<String, String> all = profile.values();
+        try {
+            return all.getOrDefault(MATCH_BACKEND, device.backend()).equals(device.backend())
+                    && all.getOrDefault(MATCH_TYPE, device.type()).equals(device.type())
+                    && Pattern.compile(all.getOrDefault(MATCH_NAME, ""))
+                            .matcher(device.name())
+                            .find();
+        } catch (PatternSyntaxException e) {
+            throw new SageException(profile.source() + ": " + MATCH_NAME + ": " + e.getDescription(), e);
+        }
+    }
+
+    private static DeviceSettings of(String name, SettingsFile profile, Traits device, Properties system) {
+        List<String> known = new ArrayList<>(SIZES);
+        known.add(FLAGS);
+        SettingsFile user = user(system);
+        user.requireOnly(known);
+        known.addAll(List.of(MATCH_BACKEND, MATCH_TYPE, MATCH_NAME));
+        profile.requireOnly(known);
+        SettingsFile backend = SettingsFile.ofJar(device.backend() + ".properties");
+        backend.requireOnly(List.of(FLAGS));
+        SettingsFile all = user.over(profile.over(backend));
+        KernelConfig kernels = kernels(all);
+        requireAtMost(all, ITEMS, device.mostItems(), "work-items in a work-group", device);
+        requireAtMost(all, FLASH_ROWS, device.mostItems(), "work-items in a work-group", device);
+        requireAtMost(all, STAGE_BYTES, device.localBytes(), "bytes of local memory", device);
+        return new DeviceSettings(name, all.source(), kernels, all.text(FLAGS));
+    }
+
+    private static SettingsFile user(Properties system) {
+        Map<String, String> keys = new TreeMap<>();
+        for (String property : system.stringPropertyNames()) {
+            if (property.startsWith(KEY_PROPERTIES)) {
+                keys.put(property.substring(KEY_PROPERTIES.length()), system.getProperty(property));
+            }
+        }
+        SettingsFile single = new SettingsFile("-D" + KEY_PROPERTIES + "*", keys);
+        String file = system.getProperty(FILE_PROPERTY);
+        return file == null ? single : single.over(SettingsFile.of(Path.of(file)));
+    }
+
+    private static KernelConfig kernels(SettingsFile all) {
+        int items = all.number(ITEMS);
+        int flashRows = all.number(FLASH_ROWS);
+        int quantizeElements = all.number(QUANTIZE_ELEMENTS);
+        int stageBytes = all.number(STAGE_BYTES);
+        if (stageBytes < KernelConfig.LEAST_STAGE) {
+            throw new SageException(all.source() + ": " + STAGE_BYTES + " is " + stageBytes + ", expected at least "
+                    + KernelConfig.LEAST_STAGE + ", 32 keys of 256 channels");
+        }
+        return new KernelConfig(items, flashRows, quantizeElements, stageBytes, all.flag(STEP_TIMES));
+    }
+
+    private static void requireAtMost(SettingsFile all, String key, long most, String of, Traits device) {
+        if (all.number(key) > most) {
+            throw new SageException(all.source() + ": " + key + " is " + all.number(key) + ", more than the " + most
+                    + " " + of + " of " + device.name());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package io.sage4j.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sage4j.DType;
+import io.sage4j.Variant;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.oracle.HardData;
+import org.junit.jupiter.api.Test;
+import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
+
+/** What the profiler says about where a plan ran, and that the check of it can fail. */
+class RanOnDeviceTest {
+    private static AttentionPlan ran() {
+        PlanCase c = new PlanCase(
+                Variant.INT8_FP8,
+                new AttentionShape(1, 2, 1, 65, 70, 64),
+                DType.FLOAT16,
+                PlanCase.Strides.HND,
+                PlanCase.Causal.NONE,
+                PlanCase.Mask.NONE,
+                HardData.NORMAL,
+                11);
+        AttentionPlan plan = AttentionPlan.of(c.problem());
+        c.fill(plan);
+        plan.run();
+        return plan;
+    }
+
+    private static String backend() {
+        return PlanChecks.isRealTornadoVm() ? PlanChecks.askedBackend() : "JAVA";
+    }
+
+    @Test
+    void everyStepRanWhereItWasAskedFor() {
+        try (AttentionPlan plan = ran()) {
+            assertThat(plan.stepNames()).contains("quantize-q", "quantize-k", "attend");
+            PlanChecks.requireRanOn(plan, backend(), PlanChecks.askedDevice());
+        }
+    }
+
+    @Test
+    void anotherBackendOrDeviceIsNoticed() {
+        try (AttentionPlan plan = ran()) {
+            assertThatThrownBy(() -> PlanChecks.requireRanOn(plan, "METAL", PlanChecks.askedDevice()))
+                    .isInstanceOf(AssertionError.class)
+                    .hasMessageContaining("backend of");
+            assertThatThrownBy(() -> PlanChecks.requireRanOn(plan, backend(), "some other device"))
+                    .isInstanceOf(AssertionError.class)
+                    .hasMessageContaining("device of");
+        }
+    }
+
+    @Test
+    void noProfileIsNoEvidence() {
+        try (AttentionPlan plan = AttentionPlan.of(
+                new PlanCase(
+                                Variant.INT8_FP8,
+                                new AttentionShape(1, 1, 1, 16, 16, 32),
+                                DType.FLOAT16,
+                                PlanCase.Strides.HND,
+                                PlanCase.Causal.NONE,
+                                PlanCase.Mask.NONE,
+                                HardData.NORMAL,
+                                1)
+                        .problem(),
+                ArrayBindings.NONE,
+                KernelConfig.DEFAULT.withStepTimes(false))) {
+            plan.run();
+            assertThatThrownBy(() -> PlanChecks.requireRanOn(plan, backend(), PlanChecks.askedDevice()))
+                    .isInstanceOf(AssertionError.class);
+        }
+    }
+
+    @Test
+    void plansRunOnTheDeviceThatTheyAreGiven() {
+        assertThat(TornadoExecutionPlan.getTornadoDeviceMap().getAllBackends()).hasSize(1);
+        assertThat(DeviceSettings.backendName(
+                        TornadoExecutionPlan.getDevice(0, 0).getTornadoVMBackend()))
+                .isEqualToIgnoringCase(PlanChecks.isRealTornadoVm() ? PlanChecks.askedBackend() : "jvm");
+    }
+}

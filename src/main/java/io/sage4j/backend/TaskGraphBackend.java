@@ -15,6 +15,7 @@ import java.util.Objects;
 import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.exceptions.TornadoBailoutRuntimeException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
@@ -38,7 +39,7 @@ final class TaskGraphBackend implements AttentionBackend {
         } catch (SageException e) {
             throw e;
         } catch (RuntimeException | LinkageError e) {
-            throw new SageException("backend " + name + " does not start: " + firstLine(e), e);
+            throw new SageException("backend " + name + " does not start: " + FailureLine.of(e), e);
         } catch (Error e) {
             throw refused(e);
         }
@@ -61,7 +62,7 @@ final class TaskGraphBackend implements AttentionBackend {
         if (e instanceof VirtualMachineError) {
             throw e;
         }
-        return new SageException("backend " + name + " failed: " + firstLine(e), e);
+        return new SageException("backend " + name + " failed: " + FailureLine.of(e), e);
     }
 
     /** What a plan is found by: the problem, and the very arrays that it is bound to. */
@@ -105,15 +106,16 @@ final class TaskGraphBackend implements AttentionBackend {
             return done;
         } catch (SageException e) {
             throw e;
-        } catch (TornadoRuntimeException e) {
-            throw new SageException("backend " + name + " failed: " + firstLine(e), e);
+        } catch (TornadoRuntimeException | TornadoBailoutRuntimeException e) {
+            throw new SageException("backend " + name + " failed: " + FailureLine.of(e), e);
         } catch (OutOfMemoryError e) {
             throw new SageException(
-                    "no memory for attention on q " + r.q() + ", k " + r.k() + " (" + firstLine(e)
+                    "no memory for attention on q " + r.q() + ", k " + r.k() + " (" + FailureLine.of(e)
                             + "); give Java more (with ./sage4j: SAGE4J_JAVA_OPTS=-Xmx8g) or split the call",
                     e);
         } catch (RuntimeException e) {
-            throw new SageException("backend " + name + " failed: " + e, e);
+            throw new SageException(
+                    "backend " + name + " failed: " + e.getClass().getSimpleName() + ": " + FailureLine.of(e), e);
         } catch (Error e) {
             throw refused(e);
         }
@@ -190,11 +192,6 @@ final class TaskGraphBackend implements AttentionBackend {
         } catch (RuntimeException e) {
             why.addSuppressed(e);
         }
-    }
-
-    private static String firstLine(Throwable t) {
-        String message = t.getMessage() == null ? t.getClass().getSimpleName() : t.getMessage();
-        return message.lines().findFirst().orElse(message);
     }
 
     @Override

@@ -102,7 +102,8 @@ class Kernel:
         self.consumers = 2 if dim == 128 else 3
         rows = 64 * self.consumers
         self.rows = rows
-        self.shared = 4 * 128 * (2 * dim + 8) + 2 * rows * dim + 4 * 16 + (16 + 4) * 8
+        notes = self.consumers * 128 + dim * 4 + 16
+        self.shared = 4 * 128 * (2 * dim + 8) + 2 * rows * dim + 4 * 16 + 4 * notes + (16 + 4) * 8
         self.f.max_dynamic_shared_size_bytes = self.shared
 
     def launch(self, ops, out, lse, kv_heads, qo_len, kv_len, diagonal, sm_scale, correction=None):

@@ -352,6 +352,13 @@ public final class KernelBuilder {
         mark(end);
     }
 
+    /** Emits the condition once, and runs it again and again until it is false. */
+    public void repeatWhile(Supplier<Reg> condition) {
+        Label start = label("again");
+        mark(start);
+        branch(start, condition.get(), false);
+    }
+
     /** {@code for (i = from; i < to; i += step)}, signed. */
     public void range(Operand from, Operand to, int step, Consumer<Reg> body) {
         Reg i = move(Type.S32, from);

@@ -20,6 +20,7 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
+import java.util.List;
 
 /**
  * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 P V with {@code wgmma}, operands in
@@ -47,11 +48,14 @@ public final class WgmmaAttention {
     static final int STAGES = 4;
     /** Tiles of Q in shared memory, of all warpgroups. */
     static final int Q_STAGES = 2;
+    /** What goes with a tile of Q is read until that tile is written, when Q itself is long given back. */
+    static final int NOTE_STAGES = 4;
 
     private static final int KEYS = WgmmaLayout.KEYS;
     private static final int ONES_ROWS = 8;
     private static final int ONE_E4M3 = 0x38383838;
     private static final int SCALE_BYTES = WgmmaLayout.K_SCALES * Float.BYTES;
+    private static final int Q_SCALE_BYTES = WgmmaLayout.Q_SCALES * Float.BYTES;
     private static final int BARRIER = 8;
     private static final int WARPGROUP_WARPS = 4;
 
@@ -66,6 +70,7 @@ public final class WgmmaAttention {
     final Reg sharedV;
     final Reg sharedQ;
     final Reg sharedScales;
+    final Reg sharedNotes;
     final Reg fullK;
     final Reg emptyK;
     final Reg fullV;
@@ -88,7 +93,8 @@ public final class WgmmaAttention {
         sharedV = k.add(sharedK, STAGES * kStage);
         sharedQ = k.add(sharedV, STAGES * vStage);
         sharedScales = k.add(sharedQ, Q_STAGES * qStage);
-        fullK = k.add(sharedScales, STAGES * SCALE_BYTES);
+        sharedNotes = k.add(sharedScales, STAGES * SCALE_BYTES);
+        fullK = k.add(sharedNotes, NOTE_STAGES * noteBytes(spec));
         emptyK = k.add(fullK, STAGES * BARRIER);
         fullV = k.add(emptyK, STAGES * BARRIER);
         emptyV = k.add(fullV, STAGES * BARRIER);
@@ -107,7 +113,21 @@ public final class WgmmaAttention {
     public static int sharedBytes(WgmmaAttentionSpec spec) {
         int dim = spec.paddedDim();
         int tiles = STAGES * KEYS * (2 * dim + ONES_ROWS) + Q_STAGES * spec.rows() * dim;
-        return tiles + STAGES * SCALE_BYTES + (4 * STAGES + 2 * Q_STAGES) * BARRIER;
+        return tiles + STAGES * SCALE_BYTES + NOTE_STAGES * noteBytes(spec) + (4 * STAGES + 2 * Q_STAGES) * BARRIER;
+    }
+
+    /** What goes with a tile of Q: its scales, V's scales and means, the {@link Ticket}. */
+    private static int noteBytes(WgmmaAttentionSpec spec) {
+        return ticketAt(spec) + Ticket.BYTES;
+    }
+
+    private static int vScalesAt(WgmmaAttentionSpec spec) {
+        return spec.consumers() * Q_SCALE_BYTES;
+    }
+
+    private static int ticketAt(WgmmaAttentionSpec spec) {
+        int statistics = spec.scheme().smoothV() ? 2 : 1;
+        return vScalesAt(spec) + statistics * spec.paddedDim() * Float.BYTES;
     }
 
     private void write() {
@@ -164,15 +184,16 @@ public final class WgmmaAttention {
     private void copy() {
         Reg stage = k.move(Type.U32, Imm.of(0));
         Reg parity = k.move(Type.U32, Imm.of(1));
-        Reg qBuffer = k.move(Type.U32, Imm.of(0));
-        Reg qParity = k.move(Type.U32, Imm.of(1));
+        Reg begun = k.move(Type.U32, Imm.of(0));
         Reg tile = k.read(Special.CTAID_X);
         Reg tiles = in.tiles();
         k.loop(() -> k.compare(Relation.LT, Type.U32, tile, tiles), () -> {
             WgmmaParams.Work work = in.work(tile);
-            copyQ(work, qBuffer, qParity);
-            next(qBuffer, qParity, Q_STAGES);
             Reg kvHead = in.kvHead(work.head());
+            Reg next = k.add(Type.U32, tile, k.read(Special.NCTAID_X));
+            Reg further = k.select(Type.U32, k.compare(Relation.LT, Type.U32, next, tiles), Imm.of(1), Imm.of(0));
+            copyQ(work, kvHead, further, begun);
+            k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
             Reg first = k.mul(Type.U32, kvHead, in.kTiles());
             Reg fromK = k.index(in.k, first, kStage);
             Reg fromV = k.index(in.v, first, kStage);
@@ -197,15 +218,64 @@ public final class WgmmaAttention {
         });
     }
 
-    private void copyQ(WgmmaParams.Work work, Reg buffer, Reg parity) {
+    private void copyQ(WgmmaParams.Work work, Reg kvHead, Reg further, Reg number) {
+        Reg buffer = qBuffer(number);
         Reg barrier = stageAddress(fullQ, buffer, BARRIER);
-        await(stageAddress(emptyQ, buffer, BARRIER), parity);
-        expect(barrier, qStage);
+        await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
+        Reg notes = notes(number);
+        Address ticket = Address.of(notes).plus(ticketAt(spec));
+        k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
+        int statistics = dim * Float.BYTES;
+        int means = in.vMean == null ? 0 : statistics;
+        expect(barrier, qStage + spec.consumers() * Q_SCALE_BYTES + statistics + means);
         Reg to = stageAddress(sharedQ, buffer, qStage);
         int bytes = WgmmaLayout.Q_ROWS * dim;
         for (int w = 0; w < spec.consumers(); w++) {
-            bulk(k.add(to, w * bytes), k.index(in.q, in.qTile(work, Imm.of(w)), bytes), bytes, barrier);
+            Reg from = in.qTile(work, Imm.of(w));
+            bulk(k.add(to, w * bytes), k.index(in.q, from, bytes), bytes, barrier);
+            bulk(k.add(notes, w * Q_SCALE_BYTES), k.index(in.qScale, from, Q_SCALE_BYTES), Q_SCALE_BYTES, barrier);
         }
+        Reg statisticsTo = k.add(notes, vScalesAt(spec));
+        bulk(statisticsTo, k.index(in.vScale, kvHead, statistics), statistics, barrier);
+        if (in.vMean != null) {
+            bulk(k.add(statisticsTo, statistics), k.index(in.vMean, kvHead, statistics), statistics, barrier);
+        }
+    }
+
+    /** The buffer of Q of a work tile, counted over those of the CTA. */
+    Reg qBuffer(Reg number) {
+        return k.and(number, Q_STAGES - 1);
+    }
+
+    /** Parity of the phase in which that buffer is filled. */
+    Reg qParity(Reg number) {
+        return k.and(k.shr(number, 1), 1);
+    }
+
+    /** Where what goes with a work tile starts: Q's scales, {@link WgmmaLayout#Q_SCALES} for each warpgroup. */
+    Reg notes(Reg number) {
+        return stageAddress(sharedNotes, k.and(number, NOTE_STAGES - 1), noteBytes(spec));
+    }
+
+    /** V's scales for a work tile, and behind them its means. */
+    Reg vScales(Reg number) {
+        return k.add(notes(number), vScalesAt(spec));
+    }
+
+    /** What the copying thread found out about a work tile. */
+    Ticket ticket(Reg number) {
+        Address at = Address.of(notes(number)).plus(ticketAt(spec));
+        List<Reg> words = k.loadVector(Space.SHARED, Type.B32, 4, at, false);
+        return new Ticket(new WgmmaParams.Work(words.get(0), words.get(1), words.get(2)), words.get(3));
+    }
+
+    /**
+     * A work tile as the consumers read it.
+     *
+     * @param further 1 if another one follows, else 0
+     */
+    record Ticket(WgmmaParams.Work work, Reg further) {
+        static final int BYTES = 16;
     }
 
     private void expect(Reg barrier, int bytes) {
@@ -223,13 +293,11 @@ public final class WgmmaAttention {
 
     /** Waits for the end of a barrier's phase. */
     void await(Reg barrier, Operand parity) {
-        k.loop(
-                () -> {
-                    Reg done = k.reg(RegType.PRED);
-                    k.emit(new MbarrierTry(done, Address.of(barrier), parity));
-                    return k.get(Operation.NOT, Type.PRED, done);
-                },
-                () -> {});
+        k.repeatWhile(() -> {
+            Reg done = k.reg(RegType.PRED);
+            k.emit(new MbarrierTry(done, Address.of(barrier), parity));
+            return k.get(Operation.NOT, Type.PRED, done);
+        });
     }
 
     /** The next stage of a ring, and its parity. */

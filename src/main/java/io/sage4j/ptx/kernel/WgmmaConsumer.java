@@ -15,7 +15,6 @@ import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
 import io.sage4j.ptx.Space;
-import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import io.sage4j.ptx.Vote;
 import io.sage4j.ptx.WarpBarrier;
@@ -39,10 +38,10 @@ import java.util.List;
  * exponentials of one run beside the products of the other.
  *
  * <p>S starts from the bits of 1.5 * 2^23, so the integer sums are floats as they stand: {@code c * (S - 1.5 * 2^23)}
- * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores become exact
- * floats first.
+ * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores first become
+ * exact distances from the largest one. That and masking share one branch, decided while S is on its way.
  *
- * <p>Differences from the model: the row sum is of the rounded P; the offset is folded into the maximum; O alpha + T is
+ * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is
  * rounded once; ex2, lg2 are approximate. A NaN or infinity in V reaches the whole channel, as in the model.
  */
 final class WgmmaConsumer {
@@ -75,12 +74,13 @@ final class WgmmaConsumer {
     private final List<Reg> endedMax = new ArrayList<>();
     private final List<Reg> alpha = new ArrayList<>();
     private final List<Reg> sum = new ArrayList<>();
-    private final Reg tile;
-    private final Reg tiles;
-    private final Reg j;
-    private final Reg keyTiles;
-    private final Reg maskFrom;
-    private final Reg row;
+    /** Key tiles of the work tile from the one at hand on. */
+    private final Reg left;
+    /** How many of its last key tiles hold hidden keys. */
+    private final Reg hiding;
+    /** 1 if another work tile follows. */
+    private final Reg further;
+
     private final Reg qScale;
     /** Key tiles begun over all work tiles, the one at hand not counted; the last pass began the one before. */
     private final Reg passes;
@@ -109,12 +109,9 @@ final class WgmmaConsumer {
             alpha.add(k.move(Type.F32, Imm.of(0f)));
             sum.add(k.move(Type.F32, Imm.of(0f)));
         }
-        tile = k.read(Special.CTAID_X);
-        tiles = in.tiles();
-        j = k.move(Type.U32, Imm.of(0));
-        keyTiles = k.reg(RegType.B32);
-        maskFrom = k.reg(RegType.B32);
-        row = k.reg(RegType.B32);
+        left = k.reg(RegType.B32);
+        hiding = k.reg(RegType.B32);
+        further = k.reg(RegType.B32);
         qScale = k.reg(RegType.F32);
         passes = k.move(Type.U32, Imm.of(0));
         begun = k.move(Type.U32, Imm.of(0));
@@ -129,9 +126,11 @@ final class WgmmaConsumer {
             k.when(k.compare(Relation.EQ, Type.U32, warpgroup, Imm.of(spec.consumers() - 1)), () -> arrive(Imm.of(1)));
         }
         take();
+        setScores();
         awaitStage(kernel.fullK, passes, Imm.of(0));
         awaitTurn();
         startScores();
+        readScale();
         k.emit(new WgmmaWait(0));
         passTurn();
         maximum();
@@ -150,19 +149,18 @@ final class WgmmaConsumer {
         if (spec.lse()) {
             keepMax();
         }
-        writeTile(tile);
+        writeTile(begun);
     }
 
     /** Whether a pass follows. */
     private Reg hasNext() {
-        Reg inTile = k.compare(Relation.LT, Type.U32, k.add(j, 1), keyTiles);
-        Reg further = k.add(Type.U32, tile, k.read(Special.NCTAID_X));
-        return k.get(Operation.OR, Type.PRED, inTile, k.compare(Relation.LT, Type.U32, further, tiles));
+        Reg inTile = k.compare(Relation.GT, Type.U32, left, Imm.of(1));
+        return k.get(Operation.OR, Type.PRED, inTile, k.compare(Relation.NE, Type.U32, further, Imm.of(0)));
     }
 
     private void pass() {
-        k.set(j, Operation.ADD, Type.U32, j, Imm.of(1));
-        Reg ended = k.compare(Relation.EQ, Type.U32, j, keyTiles);
+        k.set(left, Operation.SUB, Type.U32, left, Imm.of(1));
+        Reg ended = k.compare(Relation.EQ, Type.U32, left, Imm.of(0));
         k.when(ended, this::takeNext);
         awaitTurn();
         startScores();
@@ -170,6 +168,7 @@ final class WgmmaConsumer {
         awaitStage(kernel.fullV, before, Imm.of(0));
         k.emit(new Fence(Fence.Kind.WGMMA));
         startOutput(before);
+        readScale();
         k.emit(new WgmmaWait(1));
         passTurn();
         List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
@@ -183,7 +182,7 @@ final class WgmmaConsumer {
         accumulate(factors);
         release(kernel.emptyV, stage(k.add(passes, -2)));
         k.when(ended, () -> {
-            writeTile(k.sub(Type.U32, tile, k.read(Special.NCTAID_X)));
+            writeTile(k.add(begun, -1));
             o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
             sum.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
         });
@@ -192,10 +191,8 @@ final class WgmmaConsumer {
 
     /** Goes on to the next work tile; the last one's products with Q are done. */
     private void takeNext() {
-        release(kernel.emptyQ, qBuffer());
+        release(kernel.emptyQ, kernel.qBuffer(begun));
         k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-        k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
-        k.set(j, Type.U32, Imm.of(0));
         if (spec.lse()) {
             keepMax();
         }
@@ -210,19 +207,20 @@ final class WgmmaConsumer {
     }
 
     private void take() {
-        WgmmaParams.Work work = in.work(tile);
-        k.set(keyTiles, Type.U32, work.keyTiles());
-        k.set(row, Type.U32, firstRow(work));
+        kernel.await(kernel.stageAddress(kernel.fullQ, kernel.qBuffer(begun), BARRIER), kernel.qParity(begun));
+        WgmmaAttention.Ticket ticket = kernel.ticket(begun);
+        WgmmaParams.Work work = ticket.work();
+        k.set(left, Type.U32, work.keyTiles());
+        k.set(further, Type.U32, ticket.further());
         Reg whole = in.kvLen;
         if (spec.causal()) {
             Reg first = k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), k.shl(warpgroup, 6));
             whole = in.seen(k.add(first, 1));
         }
-        k.set(maskFrom, Type.U32, k.shr(whole, 7));
-        Reg scales = k.mad(Type.U32, in.qTile(work, warpgroup), Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
-        Reg scale = k.loadReadOnly(Type.F32, Address.of(k.index(in.qScale, scales, FLOAT)));
-        k.set(qScale, Operation.MUL, Type.F32, scale, in.scoreScale);
-        kernel.await(kernel.stageAddress(kernel.fullQ, qBuffer(), BARRIER), k.and(k.shr(begun, 1), 1));
+        k.set(hiding, Operation.SUB, Type.S32, work.keyTiles(), k.shr(whole, 7));
+        Reg inTile = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
+        Reg at = k.mad(Type.U32, inTile, Imm.of(FLOAT), kernel.notes(begun));
+        k.set(qScale, Operation.MUL, Type.F32, k.load(Space.SHARED, Type.F32, Address.of(at)), in.scoreScale);
     }
 
     /** First of the thread's two rows, which are 8 apart. */
@@ -243,19 +241,29 @@ final class WgmmaConsumer {
     // ---- products ----
 
     private void startScores() {
-        s.forEach(r -> k.set(r, Type.B32, Imm.of(MAGIC_BITS)));
         k.emit(new Fence(Fence.Kind.WGMMA));
         Reg tileOfQ = k.mad(
                 Type.U32,
                 warpgroup,
                 Imm.of(WgmmaLayout.Q_ROWS * dim),
-                kernel.stageAddress(kernel.sharedQ, qBuffer(), kernel.qStage));
+                kernel.stageAddress(kernel.sharedQ, kernel.qBuffer(begun), kernel.qStage));
         Reg q = kernel.descriptor(tileOfQ, dim);
         Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, stage(passes), kernel.kStage), dim);
         for (int step = 0; step < dim / DEPTH; step++) {
             k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, step)), further(keys, step), true));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
+    }
+
+    /** S for the next Q K^T. A product is faster than a move here: it keeps off the pipe that maxima and packing fill. */
+    private void resetScores() {
+        s.forEach(r -> k.set(r, Type.B32, bits(k.fma(floating(r), Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT)))));
+        // What was hidden or far below is infinite, and would be NaN.
+        k.when(rare, this::setScores);
+    }
+
+    private void setScores() {
+        s.forEach(r -> k.set(r, Type.B32, Imm.of(MAGIC_BITS)));
     }
 
     private void startOutput(Reg before) {
@@ -275,41 +283,77 @@ final class WgmmaConsumer {
 
     private final List<Reg> shift = new ArrayList<>();
     private Reg scale;
+    private Reg masked;
+    private Reg coarse;
+    private Reg rare;
 
-    /** Takes the scores in: new maxima, and the factors of what was summed before. */
-    private void maximum() {
+    /** What the scores on their way will be multiplied by, and whether they need more than the usual. */
+    private void readScale() {
         Reg at = k.mad(
                 Type.U32,
                 k.and(lane, 3),
                 Imm.of(FLOAT),
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
-        Reg product = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
+        scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
+        masked = k.compare(Relation.LE, Type.S32, left, hiding);
+        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(SMALL_SCALE));
+        rare = k.reg(RegType.PRED);
+        k.emit(new Vote(rare, k.get(Operation.OR, Type.PRED, masked, coarse)));
+    }
+
+    /**
+     * Takes the scores in: new maxima, and the factors of what was summed before. An exponent is {@code s * scale +
+     * zero - max + offset}, where {@code zero} takes off what the magic number puts on.
+     */
+    private void maximum() {
         release(kernel.emptyK, stage(passes));
-        Reg zero = k.compare(Relation.EQ, Type.F32, product, Imm.of(0f));
-        scale = k.select(Type.F32, zero, Imm.of(LEAST_SCALE), product);
-        k.when(k.compare(Relation.GE, Type.U32, j, maskFrom), this::mask);
-        List<Reg> x = List.of(floating(largest(0)), floating(largest(2)));
-        Reg unshift = k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT));
-        Reg any = k.reg(RegType.PRED);
-        k.emit(new Vote(any, k.compare(Relation.GT, Type.F32, scale, Imm.of(SMALL_SCALE))));
-        k.when(any, () -> {
-            for (Reg r : s) {
-                k.set(r, Type.B32, k.add(Type.F32, floating(r), Imm.of(-Numbers.ROUND_TO_INT)));
-            }
-            x.forEach(r -> k.set(r, Operation.ADD, Type.F32, r, Imm.of(-Numbers.ROUND_TO_INT)));
-            k.set(unshift, Type.F32, Imm.of(0f));
+        List<Reg> zero = new ArrayList<>();
+        for (int half = 0; half < 2; half++) {
+            zero.add(k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)));
+        }
+        k.when(rare, () -> {
+            k.when(masked, () -> {
+                mask();
+                Reg nothing = k.compare(Relation.EQ, Type.F32, scale, Imm.of(0f));
+                k.set(scale, Type.F32, k.select(Type.F32, nothing, Imm.of(LEAST_SCALE), scale));
+            });
+            k.when(coarse, () -> sharpen(zero));
         });
-        Reg off = k.add(Type.F32, unshift, Imm.of(-offset));
         shift.clear();
         for (int half = 0; half < 2; half++) {
-            Reg m = k.fma(x.get(half), scale, off);
+            Reg m = k.fma(floating(largest(2 * half)), scale, zero.get(half));
             m = k.max(Type.F32, m, k.shuffleXor(m, 1));
             m = k.max(Type.F32, m, k.shuffleXor(m, 2));
             m = k.max(Type.F32, m, max.get(half));
             k.set(alpha.get(half), Operation.EX2, Type.F32, k.sub(Type.F32, max.get(half), m));
             k.set(max.get(half), Type.F32, m);
-            shift.add(k.sub(Type.F32, unshift, m));
+            shift.add(k.add(Type.F32, k.sub(Type.F32, zero.get(half), m), Imm.of(offset)));
         }
+    }
+
+    /**
+     * Where a unit of the integer scores is much in the exponent, scores become what they are below the thread's largest
+     * one, in units of 1. That one becomes 0, which is the largest integer too: the others are negative.
+     */
+    private void sharpen(List<Reg> zero) {
+        for (int half = 0; half < 2; half++) {
+            List<Reg> row = new ArrayList<>();
+            for (int i = 2 * half; i < s.size(); i += 4) {
+                row.add(s.get(i));
+                row.add(s.get(i + 1));
+            }
+            Reg top = k.move(Type.F32, Imm.of(Numbers.MASKED));
+            for (Reg r : row) {
+                Reg exact = k.mul(Type.F32, k.add(Type.F32, floating(r), Imm.of(-Numbers.ROUND_TO_INT)), scale);
+                k.set(r, Type.B32, exact);
+                k.set(top, Operation.MAX, Type.F32, top, exact);
+            }
+            for (Reg r : row) {
+                k.set(r, Type.B32, k.sub(Type.F32, floating(r), top));
+            }
+            k.set(zero.get(half), Type.F32, top);
+        }
+        k.set(scale, Type.F32, Imm.of(1f));
     }
 
     /** Largest score of one of the thread's two rows, as an integer: what is no mask is positive. */
@@ -324,7 +368,10 @@ final class WgmmaConsumer {
     }
 
     private void mask() {
-        Reg firstKey = k.mad(Type.U32, j, Imm.of(KEYS), k.shl(k.and(lane, 3), 1));
+        WgmmaParams.Work work = kernel.ticket(begun).work();
+        Reg row = firstRow(work);
+        Reg tile = k.sub(Type.U32, work.keyTiles(), left);
+        Reg firstKey = k.mad(Type.U32, tile, Imm.of(KEYS), k.shl(k.and(lane, 3), 1));
         Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
         List<Reg> limits = new ArrayList<>();
         for (int half = 0; half < 2; half++) {
@@ -350,6 +397,7 @@ final class WgmmaConsumer {
             Reg high = pair(first + 4, r % 2);
             k.set(p.get(r), Type.B32, k.pack(low, high));
         }
+        resetScores();
     }
 
     private Reg pair(int first, int half) {
@@ -388,8 +436,8 @@ final class WgmmaConsumer {
     // ---- output ----
 
     private void writeTile(Reg number) {
-        WgmmaParams.Work work = in.work(number);
-        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work)).write(o, endedMax, sum);
+        WgmmaParams.Work work = kernel.ticket(number).work();
+        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vScales(number)).write(o, endedMax, sum);
     }
 
     // ---- barriers ----
@@ -397,10 +445,6 @@ final class WgmmaConsumer {
     /** Stage of a key tile; {@link WgmmaAttention#STAGES} is 4. */
     private Reg stage(Reg number) {
         return k.and(number, WgmmaAttention.STAGES - 1);
-    }
-
-    private Reg qBuffer() {
-        return k.and(begun, WgmmaAttention.Q_STAGES - 1);
     }
 
     /** Waits until a key tile is there; {@code further} is 0, as an operand that the assembler cannot see through. */

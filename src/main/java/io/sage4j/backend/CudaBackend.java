@@ -56,18 +56,11 @@ final class CudaBackend implements DeviceBackend {
     }
 
     private static Arch arch(DeviceInfo gpu) {
-        return switch (gpu.computeMajor() * 10 + gpu.computeMinor()) {
-            case 80 -> Arch.SM_80;
-            case 86, 87 -> Arch.SM_86;
-            case 89 -> Arch.SM_89;
-            case 90 -> Arch.SM_90A;
-            case 100 -> Arch.SM_100A;
-            case 120, 121 -> Arch.SM_120;
-            default ->
-                throw new SageException("GPU " + gpu.name() + " has compute capability " + gpu.computeMajor() + "."
-                        + gpu.computeMinor() + ", the native kernels are for 8.0, 8.6, 8.7, 8.9, 9.0, 10.0, 12.0 and"
-                        + " 12.1; use another backend");
-        };
+        try {
+            return Arch.ofCapability(gpu.computeMajor() * 10 + gpu.computeMinor());
+        } catch (IllegalArgumentException e) {
+            throw new SageException("GPU " + gpu.name() + " has " + e.getMessage() + "; use another backend", e);
+        }
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.sage4j.cli;
 
 import io.sage4j.Sage;
 import io.sage4j.SageException;
+import io.sage4j.backend.GpuProbe;
 import io.sage4j.backend.TornadoDevices;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.Machine;
@@ -23,7 +24,9 @@ import picocli.CommandLine.Spec;
 /** {@code sage4j devices}. */
 @Command(
         name = "devices",
-        description = "Show the backends that can run here, why the others cannot, TornadoVM's devices and the GPUs.")
+        description =
+                "Show the backends that can run here, why the others cannot, TornadoVM's devices, the GPUs, and what"
+                        + " their tensor cores' sums keep (measured).")
 final class DevicesCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -76,6 +79,33 @@ final class DevicesCommand implements Callable<Integer> {
         }
     }
 
+    /** What was measured on the GPUs, and the variants to take there. */
+    private static List<GpuProbe> probes(Gpus gpus) {
+        return gpus.gpus().stream()
+                .map(g -> GpuProbe.of(DriverSearch.here().driver().orElseThrow(), g))
+                .toList();
+    }
+
+    /** Prints what was measured. */
+    static void print(List<GpuProbe> probes, PrintWriter out) {
+        for (GpuProbe probe : probes) {
+            out.println();
+            if (!probe.problem().isEmpty()) {
+                out.println("GPU " + probe.gpu() + " was not measured: " + probe.problem());
+                continue;
+            }
+            out.println("GPU " + probe.gpu() + ", variant to take: " + probe.variant());
+            TextTable table = new TextTable("sums of", ">mantissa bits kept", ">between products", "meaning");
+            probe.findings()
+                    .forEach(f -> table.row(
+                            f.instruction(),
+                            String.valueOf(f.accumulatorBits()),
+                            String.valueOf(f.productBits()),
+                            f.meaning()));
+            table.print(out);
+        }
+    }
+
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
@@ -88,6 +118,7 @@ final class DevicesCommand implements Callable<Integer> {
             all.put("backends", backends);
             all.put("tornado", tornado);
             all.put("gpus", gpus.gpus());
+            all.put("probes", probes(gpus));
             all.put("cuda", gpus.driver().orElse(null));
             all.put("noGpuBecause", gpus.problem().orElse(null));
             out.println(Json.text(all));
@@ -98,6 +129,7 @@ final class DevicesCommand implements Callable<Integer> {
         table.print(out);
         print(out, tornado);
         gpus.print(out);
+        print(probes(gpus), out);
         return 0;
     }
 

@@ -33,6 +33,26 @@ public enum Arch {
         this.sharedKib = sharedKib;
     }
 
+    /**
+     * The target for a GPU, with the features that only it has.
+     *
+     * @param capability compute capability times ten
+     * @throws IllegalArgumentException if there is none
+     */
+    public static Arch ofCapability(int capability) {
+        return switch (capability) {
+            case 80 -> SM_80;
+            case 86, 87 -> SM_86;
+            case 89 -> SM_89;
+            case 90 -> SM_90A;
+            case 100 -> SM_100A;
+            case 120, 121 -> SM_120;
+            default ->
+                throw new IllegalArgumentException("compute capability " + capability / 10 + "." + capability % 10
+                        + ", the native kernels are for 8.0, 8.6, 8.7, 8.9, 9.0, 10.0, 12.0 and 12.1");
+        };
+    }
+
     /** Compute capability times ten. */
     public int sm() {
         return sm;

@@ -42,7 +42,8 @@ import java.util.List;
  * </pre>
  *
  * <p>The sums of Q K^T start at the bits of 1.5 * 2^23 as a float: the integer sum, below 2^22, is then that float plus
- * the score, and one subtraction converts it exactly. With smooth Q, {@code c S} becomes {@code c S + ds}, and the
+ * the score, and one subtraction converts it exactly. Such sums are positive, so their bits compare as integers, of which
+ * some architectures compare three at once. With smooth Q, {@code c S} becomes {@code c S + ds}, and the
  * maximum is taken behind it.
  *
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
@@ -229,15 +230,17 @@ public final class MmaAttention {
         k.emit(new CopyCommit());
         Reg scale = k.mul(Type.F32, qScale, kScale);
         Reg stage = k.and(j, 1);
-        List<List<List<Reg>>> s = fragments.scores(stage);
+        List<List<List<Reg>>> sums = fragments.sums(stage);
         Scores scores = new Scores(scale, masked ? limits(j) : null, shifts(stage));
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        for (int m = 0; m < rowTiles; m++) {
+        for (List<List<Reg>> rows : sums) {
+            List<List<Reg>> x =
+                    rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
-                alpha.add(softmax(elements(s.get(m), half), 2 * m + half, scores));
+                alpha.add(softmax(elements(rows, half), elements(x, half), alpha.size(), scores));
             }
-            p.add(pv.round(s.get(m)));
+            p.add(pv.round(x));
         }
         if (lateV) {
             k.emit(new CopyWait(1));
@@ -276,22 +279,25 @@ public final class MmaAttention {
         return shifts;
     }
 
-    /** Turns the scores of a row into p, in place, and returns the factor of what the row has summed so far. */
-    private Reg softmax(List<Reg> x, int row, Scores scores) {
+    /** Turns the sums of a row into p, {@code x}, and returns the factor of what the row has summed so far. */
+    private Reg softmax(List<Reg> sums, List<Reg> x, int row, Scores scores) {
         float offset = spec.scheme().pOffset();
         boolean first = scores.first();
         if (first) {
-            scaled(x, scores);
+            scaled(sums, x, scores);
         }
         if (scores.limits() != null) {
             mask(x, scores.limits(), row);
         }
-        Operation further = spec.negativeScale() && !first ? Operation.MIN : Operation.MAX;
-        Reg extreme = k.get(further, Type.F32, x.get(0), x.get(1));
-        for (Reg element : x.subList(2, x.size())) {
-            k.set(extreme, further, Type.F32, extreme, element);
+        Reg m;
+        if (first) {
+            m = k.add(Type.F32, extreme(x, Operation.MAX, Type.F32), Imm.of(-offset));
+        } else {
+            Operation further = spec.negativeScale() ? Operation.MIN : Operation.MAX;
+            Reg extreme = k.reg(RegType.F32);
+            convert(extreme, extreme(sums, further, Type.S32));
+            m = k.fma(extreme, scores.scale(), Imm.of(-offset));
         }
-        Reg m = first ? k.add(Type.F32, extreme, Imm.of(-offset)) : k.fma(extreme, scores.scale(), Imm.of(-offset));
         for (int mask = 1; mask <= 2; mask *= 2) {
             m = k.max(Type.F32, m, k.shuffleXor(m, mask));
         }
@@ -299,7 +305,11 @@ public final class MmaAttention {
         Reg alpha = k.get(Operation.EX2, Type.F32, k.sub(Type.F32, max.get(row), m));
         k.set(max.get(row), Type.F32, m);
         Reg minus = k.get(Operation.NEG, Type.F32, m);
-        for (Reg element : x) {
+        for (int n = 0; n < x.size(); n++) {
+            Reg element = x.get(n);
+            if (!first) {
+                convert(element, sums.get(n));
+            }
             Reg y = first ? k.add(Type.F32, element, minus) : k.fma(element, scores.scale(), minus);
             k.set(element, Operation.EX2, Type.F32, y);
         }
@@ -311,9 +321,22 @@ public final class MmaAttention {
         return alpha;
     }
 
-    private void scaled(List<Reg> x, Scores scores) {
+    private Reg extreme(List<Reg> of, Operation further, Type type) {
+        Reg extreme = k.get(further, type, of.get(0), of.get(1));
+        of.subList(2, of.size()).forEach(element -> k.set(extreme, further, type, extreme, element));
+        return extreme;
+    }
+
+    /** The number that a sum stands for. */
+    private void convert(Reg to, Reg sum) {
+        k.set(to, Type.B32, sum);
+        k.set(to, Operation.SUB, Type.F32, to, Imm.of(MAGIC));
+    }
+
+    private void scaled(List<Reg> sums, List<Reg> x, Scores scores) {
         for (int n = 0; n < x.size(); n++) {
             Reg element = x.get(n);
+            convert(element, sums.get(n));
             if (scores.shifts().isEmpty()) {
                 k.set(element, Operation.MUL, Type.F32, element, scores.scale());
             } else {
@@ -488,8 +511,8 @@ public final class MmaAttention {
         /** Where all sums start: {@link #MAGIC}'s bits. */
         private final Reg magic = k.move(Type.U32, Imm.of(Float.floatToRawIntBits(MAGIC)));
 
-        /** Q K^T of a stage, converted to FP32: [row tile][n8 tile][4]. */
-        private List<List<List<Reg>>> scores(Reg stage) {
+        /** Q K^T of a stage, above {@link #MAGIC}'s bits: [row tile][n8 tile][4]. */
+        private List<List<List<Reg>>> sums(Reg stage) {
             List<List<List<Reg>>> s = new ArrayList<>();
             for (int m = 0; m < rowTiles; m++) {
                 List<List<Reg>> rows = new ArrayList<>();
@@ -518,19 +541,7 @@ public final class MmaAttention {
                     }
                 }
             }
-            return s.stream().map(this::convert).toList();
-        }
-
-        private List<List<Reg>> convert(List<List<Reg>> rows) {
-            return rows.stream()
-                    .map(tile -> tile.stream().map(this::convert).toList())
-                    .toList();
-        }
-
-        private Reg convert(Reg sum) {
-            Reg shifted = k.reg(RegType.F32);
-            k.set(shifted, Type.B32, sum);
-            return k.sub(Type.F32, shifted, Imm.of(MAGIC));
+            return s;
         }
 
         private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, boolean first) {

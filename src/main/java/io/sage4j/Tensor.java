@@ -155,8 +155,8 @@ public final class Tensor {
 
     /**
      * A strided tensor over a GPU's memory, whoever allocated it. Nothing is copied, now or in a call: it is for the backend
-     * {@code cuda}. The memory is the caller's, and must not be freed before the work that was started with it is done; a
-     * call refuses an address that is no memory of the GPU when it starts. The elements cannot be read here: copy the tensor
+     * {@code cuda}. The memory is the caller's, and must not be freed before the work that was started with it is done. A
+     * call refuses an address that is no memory of the GPU when it starts; it may not notice memory that was freed. The elements cannot be read here: copy the tensor
      * with {@link Sage#copy}.
      *
      * @param address CUdeviceptr of element (0, 0, 0, 0), a multiple of the element size

@@ -156,18 +156,21 @@ final class CudaBackend implements DeviceBackend {
     }
 
     private void requireMemory(AttentionRequest r) {
-        requireMemory("q", r.q());
-        requireMemory("k", r.k());
-        requireMemory("v", r.v());
-        requireMemory("out", r.out());
+        List<CudaContext.Range> ranges = new ArrayList<>(5);
+        add(ranges, "q", r.q());
+        add(ranges, "k", r.k());
+        add(ranges, "v", r.v());
+        add(ranges, "out", r.out());
         if (r.lse() != null) {
-            requireMemory("lse", r.lse());
+            add(ranges, "lse", r.lse());
         }
+        context.requireMemory(ranges);
     }
 
-    private void requireMemory(String name, Tensor t) {
+    private static void add(List<CudaContext.Range> ranges, String name, Tensor t) {
         if (t.size() > 0) {
-            context.requireMemory(name, t.address(), t.span() * t.dtype().bytes());
+            ranges.add(new CudaContext.Range(
+                    name, t.address(), t.span() * t.dtype().bytes()));
         }
     }
 

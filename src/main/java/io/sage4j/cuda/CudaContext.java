@@ -159,29 +159,52 @@ public final class CudaContext implements AutoCloseable {
     }
 
     /**
-     * Refuses an address that is not this GPU's memory, from its first byte to its last; memory that was freed is none.
+     * Device memory whose first and last byte are checked.
      *
      * @param what for the message, "q" for example
      * @param address CUdeviceptr
      * @param bytes at least 1
      */
-    public void requireMemory(String what, long address, long bytes) {
+    public record Range(String what, long address, long bytes) {}
+
+    /**
+     * Refuses addresses that are not this GPU's memory. Memory that was freed counts as memory where the driver keeps its
+     * block for the next allocation.
+     *
+     * @throws SageException if one of the ranges begins or ends elsewhere
+     */
+    public void requireMemory(List<Range> ranges) {
         requireOpen();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment type = arena.allocate(JAVA_INT);
-            MemorySegment ordinal = arena.allocate(JAVA_INT);
+            MemorySegment answers = arena.allocate(2 * JAVA_LONG.byteSize(), JAVA_LONG.byteSize());
+            MemorySegment where =
+                    arena.allocateFrom(JAVA_LONG, answers.address(), answers.address() + JAVA_LONG.byteSize());
             MemorySegment attributes = arena.allocateFrom(JAVA_INT, POINTER_MEMORY_TYPE, POINTER_DEVICE_ORDINAL);
-            MemorySegment answers = arena.allocateFrom(JAVA_LONG, type.address(), ordinal.address());
-            for (long at : new long[] {address, address + bytes - 1}) {
-                call(DriverFunction.POINTER_GET_ATTRIBUTES, "asking what is at " + what, 2, attributes, answers, at);
-                if (type.get(JAVA_INT, 0) != MEMORY_OF_DEVICE || ordinal.get(JAVA_INT, 0) != device.ordinal()) {
-                    throw new SageException(what + " is at 0x" + Long.toHexString(at) + ", which is "
-                            + (type.get(JAVA_INT, 0) == MEMORY_OF_DEVICE
-                                    ? "memory of GPU " + ordinal.get(JAVA_INT, 0)
-                                    : "no GPU memory, or was freed")
-                            + "; expected " + bytes + " bytes of " + device);
+            enter();
+            try {
+                for (Range range : ranges) {
+                    require(range, range.address(), attributes, where, answers);
+                    require(range, range.address() + range.bytes() - 1, attributes, where, answers);
                 }
+            } catch (RuntimeException | Error e) {
+                leaveAfterFailure();
+                throw e;
             }
+            leave();
+        }
+    }
+
+    private void require(Range range, long at, MemorySegment attributes, MemorySegment where, MemorySegment answers) {
+        int code = driver.tryPointerAttributes(2, attributes, where, at);
+        if (code != 0) {
+            throw driver.failure(DriverFunction.POINTER_GET_ATTRIBUTES, "asking what is at " + range.what(), code, "");
+        }
+        boolean ours = answers.get(JAVA_INT, 0) == MEMORY_OF_DEVICE;
+        int ordinal = answers.get(JAVA_INT, JAVA_LONG.byteSize());
+        if (!ours || ordinal != device.ordinal()) {
+            throw new SageException(range.what() + " is at 0x" + Long.toHexString(at) + ", which is "
+                    + (ours ? "memory of GPU " + ordinal : "no GPU memory, or was freed") + "; expected "
+                    + range.bytes() + " bytes of " + device);
         }
     }
 
@@ -311,7 +334,10 @@ public final class CudaContext implements AutoCloseable {
     }
 
     private void push() {
-        driver.call(DriverFunction.CONTEXT_PUSH, "making the context of " + device + " current", raw);
+        int code = driver.tryPush(raw);
+        if (code != 0) {
+            throw driver.failure(DriverFunction.CONTEXT_PUSH, "making the context of " + device + " current", code, "");
+        }
     }
 
     private int pop() {

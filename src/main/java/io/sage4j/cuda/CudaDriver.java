@@ -142,6 +142,28 @@ public final class CudaDriver {
         }
     }
 
+    /** {@link #tryCall} of {@link DriverFunction#POINTER_GET_ATTRIBUTES}, without boxes. */
+    int tryPointerAttributes(int count, MemorySegment attributes, MemorySegment answers, long address) {
+        try {
+            return (int) exact(DriverFunction.POINTER_GET_ATTRIBUTES).invokeExact(count, attributes, answers, address);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(DriverFunction.POINTER_GET_ATTRIBUTES.symbol() + " cannot throw", e);
+        }
+    }
+
+    /** Makes a context current, without boxes. */
+    int tryPush(long context) {
+        try {
+            return (int) exact(DriverFunction.CONTEXT_PUSH).invokeExact(context);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(DriverFunction.CONTEXT_PUSH.symbol() + " cannot throw", e);
+        }
+    }
+
     @SuppressWarnings("restricted")
     private MethodHandle exact(DriverFunction function) {
         MethodHandle handle = exact.get(function.ordinal());

@@ -355,17 +355,25 @@ class CudaTest {
     void addressesThatAreNoMemoryOfTheGpuAreRefused() {
         try (CudaContext context = fake.context();
                 DeviceMemory memory = context.allocate(100)) {
-            context.requireMemory("q", memory.address(), 100);
+            context.requireMemory(List.of(new CudaContext.Range("q", memory.address(), 100)));
             assertThat(context.freeBytes()).isEqualTo((80L << 30) - 100);
-            refused(() -> context.requireMemory("q", memory.address(), 101), "no GPU memory, or was freed");
-            refused(() -> context.requireMemory("q", memory.address() - 1, 100), "q is at 0x");
-            refused(() -> context.requireMemory("q", 0x10, 4), "expected 4 bytes of GPU 0");
+            refused(
+                    () -> context.requireMemory(List.of(new CudaContext.Range("q", memory.address(), 101))),
+                    "no GPU memory, or was freed");
+            refused(
+                    () -> context.requireMemory(List.of(new CudaContext.Range("q", memory.address() - 1, 100))),
+                    "q is at 0x");
+            refused(
+                    () -> context.requireMemory(List.of(new CudaContext.Range("q", 0x10, 4))),
+                    "expected 4 bytes of GPU 0");
             fake.ordinalOfMemory = 1;
-            refused(() -> context.requireMemory("q", memory.address(), 100), "which is memory of GPU 1");
+            refused(
+                    () -> context.requireMemory(List.of(new CudaContext.Range("q", memory.address(), 100))),
+                    "which is memory of GPU 1");
             fake.ordinalOfMemory = 0;
             long address = memory.address();
             memory.close();
-            refused(() -> context.requireMemory("q", address, 100), "was freed");
+            refused(() -> context.requireMemory(List.of(new CudaContext.Range("q", address, 100))), "was freed");
         }
     }
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Times sage4j on tensors in GPU memory beside PyTorch's attention on the same shapes; one merged record, one table.
+
+usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick]
+
+COMMAND starts sage4j's command line (default ./sage4j). B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
+whole call from FP16 on, and its attention step alone; PyTorch: scaled_dot_product_attention with cuDNN and with FlashAttention, and
+SageAttention's own call where it is installed. Times are medians of the GPU's time. Needs PyTorch.
+"""
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+BATCH, HEADS = 4, 32
+FULL = [(128, "none", [1024, 2048, 4096, 8192, 32768]), (128, "top-left", [1024, 4096, 32768]),
+        (64, "none", [1024, 4096, 32768]), (64, "top-left", [4096])]
+QUICK = [(128, "none", [1024, 4096]), (64, "top-left", [4096])]
+VARIANT = "int8-fp8-sm90"
+
+
+def ours(command, dim, causal, lengths):
+    shapes = ",".join(f"{BATCH}x{HEADS}x{n}x{dim}" for n in lengths)
+    with tempfile.TemporaryDirectory() as folder:
+        record = os.path.join(folder, "record.json")
+        subprocess.run(shlex.split(command) + ["bench", "attention", "--backend", "cuda", "--on-gpu", "--variant", VARIANT,
+                                               "--causal", causal, "--shape", shapes, "--record", record, "--quiet"],
+                       check=True, stdout=sys.stderr)
+        with open(record) as f:
+            return json.load(f)
+
+
+def median(f, reps=21, warm=4):
+    for _ in range(warm):
+        f()
+    times = []
+    for _ in range(reps):
+        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        torch.cuda._sleep(1_000_000)  # the host runs ahead, so that short launches are not timed by its speed
+        a.record()
+        f()
+        b.record()
+        b.synchronize()
+        times.append(a.elapsed_time(b))
+    return float(np.median(times))
+
+
+def peers(dim, causal, n):
+    q, k, v = (torch.randn(BATCH, HEADS, n, dim, device="cuda", dtype=torch.half) for _ in range(3))
+    times = {}
+    for name, backend in [("cudnn", SDPBackend.CUDNN_ATTENTION), ("flash", SDPBackend.FLASH_ATTENTION)]:
+        if name == "flash" and n > 8192:
+            continue
+        with sdpa_kernel(backend):
+            times[name] = median(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+    try:
+        from sageattention import sageattn
+        times["sageattention"] = median(lambda: sageattn(q, k, v, is_causal=causal))
+    except ImportError:
+        pass
+    del q, k, v
+    torch.cuda.empty_cache()
+    return times
+
+
+def main():
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0].startswith("-"):
+        sys.exit(__doc__)
+    target = arguments.pop(0)
+    command = arguments[arguments.index("--sage4j") + 1] if "--sage4j" in arguments else "./sage4j"
+    rows, records = [], []
+    for dim, causal, lengths in QUICK if "--quick" in arguments else FULL:
+        record = ours(command, dim, causal, lengths)
+        records.append(record)
+        for n, m in zip(lengths, record["measurements"]):
+            times = peers(dim, causal != "none", n)
+            whole, attend = m["times"]["medianMs"], m["stepMedianMs"]["attend"]
+            flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
+            rows.append(dict(head_dim=dim, causal=causal, tokens=n, ms=whole, attend_ms=attend, peers_ms=times,
+                             ratio=times["cudnn"] / whole, attend_ratio=times["cudnn"] / attend, tops=flops / attend * 1e-9,
+                             l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"], steps_ms=m["stepMedianMs"]))
+    smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
+                         text=True).stdout.strip()
+    merged = dict(what=f"{VARIANT} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"
+                       " over ours", machine=smi, torch=torch.__version__, command="scripts/attention-bench.py " + " ".join(sys.argv[1:]),
+                  date=records[0]["date"], commit=records[0]["commit"], rows=rows)
+    with open(target + ".part", "w") as f:
+        json.dump(merged, f, indent=1)
+    os.replace(target + ".part", target)
+    print("| head_dim, mask | tokens | ms | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for r in rows:
+        mask = "full" if r["causal"] == "none" else "causal"
+        print(f"| {r['head_dim']} {mask} | {r['tokens']} | {r['ms']:.3f} | {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f}"
+              f" | {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} | {r['host_us']['prepared']:.1f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code sage4j bench}. */
-@Command(name = "bench", description = "Measure.")
+@Command(name = "bench", description = "Measure.", subcommands = LadderCommand.class)
 final class BenchCommand implements Callable<Integer> {
     private static final Pattern SHAPE = Pattern.compile("(\\d{1,9})x(\\d{1,9})x(\\d{1,9})x(\\d{1,9})");
 

@@ -52,7 +52,11 @@ public final class AttentionPlan implements AutoCloseable {
     private TornadoExecutionResult result;
 
     private AttentionPlan(
-            AttentionProblem problem, ArrayBindings bindings, KernelConfig config, TornadoDevice device, String flags) {
+            AttentionProblem problem,
+            ArrayBindings bindings,
+            KernelConfig config,
+            TornadoDevice device,
+            DeviceSettings settings) {
         this.problem = problem;
         io = PlanIo.of(problem, bindings, arrays);
         timed = config.stepTimes();
@@ -95,10 +99,13 @@ public final class AttentionPlan implements AutoCloseable {
                 .withDevice(device);
         // TornadoVM 5.2.0 has flags for OpenCL's compiler alone.
         execution = device.getTornadoVMBackend() == TornadoVMBackendType.OPENCL
-                ? placed.withCompilerFlags(TornadoVMBackendType.OPENCL, flags)
+                ? placed.withCompilerFlags(TornadoVMBackendType.OPENCL, settings.compilerFlags())
                 : placed;
         if (timed) {
             execution.withProfiler(ProfilerMode.SILENT);
+        }
+        if (settings.cudaGraph()) {
+            execution.withCUDAGraph();
         }
     }
 
@@ -110,7 +117,7 @@ public final class AttentionPlan implements AutoCloseable {
     /** A plan for TornadoVM's default device, with the flags of its backend. */
     public static AttentionPlan of(AttentionProblem problem, ArrayBindings bindings, KernelConfig config) {
         TornadoDevice device = TornadoExecutionPlan.getDevice(0, 0);
-        return of(problem, bindings, config, device, DeviceSettings.of(device).compilerFlags());
+        return of(problem, bindings, config, device, DeviceSettings.of(device));
     }
 
     /**
@@ -124,11 +131,15 @@ public final class AttentionPlan implements AutoCloseable {
      */
     public static AttentionPlan of(
             AttentionProblem problem, ArrayBindings bindings, TornadoDevice device, DeviceSettings settings) {
-        return of(problem, bindings, settings.kernels(), device, settings.compilerFlags());
+        return of(problem, bindings, settings.kernels(), device, settings);
     }
 
     private static AttentionPlan of(
-            AttentionProblem problem, ArrayBindings bindings, KernelConfig config, TornadoDevice device, String flags) {
+            AttentionProblem problem,
+            ArrayBindings bindings,
+            KernelConfig config,
+            TornadoDevice device,
+            DeviceSettings settings) {
         if ((problem.rung() == Rung.QUANTIZED) != problem.scheme().isQuantized()) {
             throw new SageException("rung " + problem.rung() + " does not fit a scheme with Q K^T in "
                     + problem.scheme().qk());
@@ -141,7 +152,7 @@ public final class AttentionPlan implements AutoCloseable {
                 PlainSteps.check(problem);
             }
         }
-        return new AttentionPlan(problem, bindings, config, device, flags);
+        return new AttentionPlan(problem, bindings, config, device, settings);
     }
 
     /** Keeps the sums and products of sizes, here and in the kernels, inside an int. */

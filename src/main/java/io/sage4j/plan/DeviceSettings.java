@@ -21,8 +21,10 @@ import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
  * @param source where the values come from
  * @param kernels sizes of work-groups and tiles
  * @param compilerFlags flags of the backend's compiler
+ * @param cudaGraph whether a plan is captured as a CUDA graph at its first run, and replayed
  */
-public record DeviceSettings(String profile, String source, KernelConfig kernels, String compilerFlags) {
+public record DeviceSettings(
+        String profile, String source, KernelConfig kernels, String compilerFlags, boolean cudaGraph) {
     /** System property: a file that says what to do differently. */
     public static final String FILE_PROPERTY = "sage4j.profile";
 
@@ -35,7 +37,9 @@ public record DeviceSettings(String profile, String source, KernelConfig kernels
     private static final String QUANTIZE_ELEMENTS = "quantize-elements";
     private static final String STAGE_BYTES = "stage-bytes";
     private static final String STEP_TIMES = "step-times";
-    private static final List<String> SIZES = List.of(ITEMS, FLASH_ROWS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES);
+    private static final String CUDA_GRAPH = "cuda-graph";
+    private static final List<String> PROFILE =
+            List.of(ITEMS, FLASH_ROWS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES, CUDA_GRAPH);
     private static final String MATCH_BACKEND = "match.backend";
     private static final String MATCH_TYPE = "match.type";
     private static final String MATCH_NAME = "match.name";
@@ -98,7 +102,7 @@ public record DeviceSettings(String profile, String source, KernelConfig kernels
     }
 
     private static DeviceSettings of(String name, SettingsFile profile, Traits device, Properties system) {
-        List<String> known = new ArrayList<>(SIZES);
+        List<String> known = new ArrayList<>(PROFILE);
         known.add(FLAGS);
         SettingsFile user = user(system);
         user.requireOnly(known);
@@ -111,7 +115,16 @@ public record DeviceSettings(String profile, String source, KernelConfig kernels
         requireAtMost(all, ITEMS, device.mostItems(), "work-items in a work-group", device);
         requireAtMost(all, FLASH_ROWS, device.mostItems(), "work-items in a work-group", device);
         requireAtMost(all, STAGE_BYTES, device.localBytes(), "bytes of local memory", device);
-        return new DeviceSettings(name, all.source(), kernels, all.text(FLAGS));
+        boolean graph = all.flag(CUDA_GRAPH);
+        if (graph && !List.of("ptx", "cuda").contains(device.backend())) {
+            throw new SageException(
+                    all.source() + ": cuda-graph is true, expected false on backend " + device.backend());
+        }
+        if (graph && kernels.stepTimes()) {
+            throw new SageException(
+                    all.source() + ": cuda-graph is true, which needs step-times=false: a replayed graph has no steps");
+        }
+        return new DeviceSettings(name, all.source(), kernels, all.text(FLAGS), graph);
     }
 
     private static SettingsFile user(Properties system) {

@@ -24,7 +24,18 @@ class CommandsTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "attend ", "demo ", "devices ", "variants ", "bench ", "bench attention ", "ptx "})
+    @ValueSource(
+            strings = {
+                "",
+                "attend ",
+                "demo ",
+                "devices ",
+                "variants ",
+                "bench ",
+                "bench attention ",
+                "bench ladder ",
+                "ptx "
+            })
     void helpAndVersionOfEveryCommand(String command) {
         assertThat(CliRun.of((Object[]) (command + "--help").split(" "))
                         .succeeds()

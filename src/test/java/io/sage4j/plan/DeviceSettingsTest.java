@@ -138,6 +138,19 @@ class DeviceSettingsTest {
     }
 
     @Test
+    void cudaGraph() {
+        DeviceSettings.Traits gpu = new DeviceSettings.Traits("cuda", "GPU", "Some GPU", 1024, 48 * 1024);
+        assertThat(of(gpu).cudaGraph()).isFalse();
+        assertThat(of(gpu, "sage4j.profile.cuda-graph", "true", "sage4j.profile.step-times", "false")
+                        .cudaGraph())
+                .isTrue();
+        assertThatThrownBy(() -> of(gpu, "sage4j.profile.cuda-graph", "true"))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("needs step-times=false");
+        refuses("expected false on backend opencl", "sage4j.profile.cuda-graph", "true");
+    }
+
+    @Test
     void noFile() {
         refuses(
                 "cannot read the device profile " + folder.resolve("none"),

@@ -1,0 +1,128 @@
+package io.sage4j.cli;
+
+import io.sage4j.Sage;
+import io.sage4j.Variant;
+import io.sage4j.bench.BenchRecord;
+import io.sage4j.bench.Json;
+import io.sage4j.bench.LadderBench;
+import io.sage4j.bench.LadderRecord;
+import io.sage4j.io.AtomicFile;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code sage4j bench ladder}. */
+@Command(
+        name = "ladder",
+        description = "Time the Java kernels on a backend, by head_dim and length, with the device time of each step.",
+        sortOptions = false)
+final class LadderCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--variants",
+            paramLabel = "NAME",
+            split = ",",
+            defaultValue = "naive,tiled,flash,int8-fp16,int8-fp8,int8-fp8-sm90",
+            description = "Names from 'sage4j variants'. Default: ${DEFAULT-VALUE}.")
+    private List<String> variants;
+
+    @Option(
+            names = "--head-dims",
+            paramLabel = "D",
+            split = ",",
+            defaultValue = "64,128",
+            converter = Words.ToCount.class,
+            description = "Channels of a head. Default: ${DEFAULT-VALUE}.")
+    private List<Integer> headDims;
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "N",
+            split = ",",
+            defaultValue = "1024,4096,16384",
+            converter = Words.ToCount.class,
+            description = "Lengths of q, k and v. Default: ${DEFAULT-VALUE}.")
+    private List<Integer> tokens;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "B",
+            defaultValue = "4",
+            converter = Words.ToCount.class,
+            description = "Batch entries, fewer for slow kernels. Default: ${DEFAULT-VALUE}.")
+    private int batch;
+
+    @Option(
+            names = "--heads",
+            paramLabel = "H",
+            defaultValue = "32",
+            converter = Words.ToCount.class,
+            description = "Heads, fewer for slow kernels. Default: ${DEFAULT-VALUE}.")
+    private int heads;
+
+    @Option(
+            names = "--runs",
+            paramLabel = "N",
+            defaultValue = "5",
+            converter = Words.ToCount.class,
+            description = "Timed runs of each. Default: ${DEFAULT-VALUE}.")
+    private int runs;
+
+    @Option(
+            names = "--backend",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
+    private String backend;
+
+    @Option(
+            names = "--record",
+            paramLabel = "FILE",
+            converter = Words.ToFile.class,
+            description = "Write the figures, the machine and the commit as JSON.")
+    private Path record;
+
+    @Option(names = "--json", description = "Print the record as JSON.")
+    private boolean json;
+
+    @Override
+    public Integer call() {
+        PrintWriter out = spec.commandLine().getOut();
+        List<Variant> which = variants.stream().map(Variant::of).toList();
+        if (record != null) {
+            AtomicFile.check(record);
+        }
+        String name;
+        String reason;
+        try (Sage sage = Sage.open(backend)) {
+            name = sage.backend();
+            reason = sage.backendReason();
+        }
+        LadderBench bench =
+                new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs);
+        LadderBench.Result result = bench.run(name, json ? line -> {} : out::println);
+        LadderRecord found = new LadderRecord(
+                BenchRecord.now(
+                        spec.root().commandLine().getParseResult().originalArgs(), name, reason, result.measurements()),
+                result.failures());
+        if (record != null) {
+            found.write(record);
+        }
+        if (json) {
+            out.println(Json.text(found));
+        }
+        if (!result.failures().isEmpty()) {
+            ErrorLine.print(
+                    spec.commandLine().getErr(), result.failures().size() + " measurements failed, see the output");
+            return ErrorLine.INTERNAL;
+        }
+        return 0;
+    }
+}

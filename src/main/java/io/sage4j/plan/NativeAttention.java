@@ -24,6 +24,7 @@ import io.sage4j.ptx.kernel.QkCode;
 import io.sage4j.ptx.kernel.QkTarget;
 import io.sage4j.ptx.kernel.QuantizeQk;
 import io.sage4j.ptx.kernel.QuantizeQk.Centre;
+import io.sage4j.ptx.kernel.QuantizeQk.Loads;
 import io.sage4j.ptx.kernel.QuantizeV;
 import io.sage4j.ptx.kernel.VTarget;
 import io.sage4j.ptx.kernel.WgmmaAttention;
@@ -273,9 +274,7 @@ public final class NativeAttention {
         int all = Math.multiplyExact(shape.batch(), headCount);
         long codes = device.allocate((long) all * paddedRows * target.code().rowBytes(dim));
         long scales = floats((long) all * target.groups().count(paddedRows) * target.copies());
-        int perLane = Math.min(dim / REDUCED_CHANNELS, WIDEST_LOAD);
-        boolean aligned =
-                shape.headDim() == dim && data.isAligned(perLane, call.type().bytes());
+        Loads loads = loads(data);
         List<Object> arguments = input(data, headCount, tokens);
         if (centre != Centre.NONE) {
             arguments.add(mean);
@@ -283,13 +282,25 @@ public final class NativeAttention {
         arguments.addAll(List.of(codes, scales));
         launch(
                 step,
-                Key.of(QuantizeQk.class, call.type(), target, dim, centre, aligned),
-                () -> QuantizeQk.kernel(call.type(), target, dim, centre, aligned),
+                Key.of(QuantizeQk.class, call.type(), target, dim, centre, loads),
+                () -> QuantizeQk.kernel(call.type(), target, dim, centre, loads),
                 paddedRows / target.groups().tile(),
                 all,
                 1,
                 arguments);
         return new Codes(codes, scales);
+    }
+
+    /** The widest loads of rows that a tensor and the kernel allow. */
+    private Loads loads(Placed data) {
+        int bytes = call.type().bytes();
+        if (shape.headDim() != dim) {
+            return Loads.NARROW;
+        }
+        if ((dim == 64 || dim == 128) && data.isAligned(2 * dim / REDUCED_CHANNELS, bytes)) {
+            return Loads.WIDE;
+        }
+        return data.isAligned(Math.min(dim / REDUCED_CHANNELS, WIDEST_LOAD), bytes) ? Loads.ALIGNED : Loads.NARROW;
     }
 
     private Codes values(long mean) {

@@ -12,6 +12,8 @@ public enum Special implements Operand {
     CTAID_Z("%ctaid.z"),
     /** CTAs in the first dimension. */
     NCTAID_X("%nctaid.x"),
+    /** CTAs in the second dimension. */
+    NCTAID_Y("%nctaid.y"),
     /** CTAs in the third dimension. */
     NCTAID_Z("%nctaid.z");
 

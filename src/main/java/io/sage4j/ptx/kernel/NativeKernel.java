@@ -70,7 +70,7 @@ public enum NativeKernel {
                     ? QkTarget.wgmmaQ(granularity)
                     : QkTarget.mma(ScaleGroups.ofQ(granularity, TileShape.MMA_SYNC, 0), o.code());
             QuantizeQk.Centre centre = o.scheme.smoothQ() ? QuantizeQk.Centre.BLOCK : QuantizeQk.Centre.NONE;
-            return QuantizeQk.kernel(o.type, target, o.paddedDim(), centre, o.pairedStores);
+            return QuantizeQk.kernel(o.type, target, o.paddedDim(), centre, o.loads());
         }
     },
     /** K to INT8 or INT4. */
@@ -82,7 +82,8 @@ public enum NativeKernel {
             QkTarget target = o.isWgmma()
                     ? QkTarget.wgmmaK(granularity)
                     : QkTarget.mma(ScaleGroups.ofK(granularity, TileShape.MMA_SYNC, 0), o.code());
-            return QuantizeQk.kernel(o.type, target, o.paddedDim(), o.scheme.smoothK(), o.pairedStores);
+            QuantizeQk.Centre centre = o.scheme.smoothK() ? QuantizeQk.Centre.HEAD : QuantizeQk.Centre.NONE;
+            return QuantizeQk.kernel(o.type, target, o.paddedDim(), centre, o.loads());
         }
     },
     /** Scales of V. */
@@ -148,6 +149,10 @@ public enum NativeKernel {
 
         private boolean isWgmma() {
             return scheme.tiles().equals(TileShape.WGMMA);
+        }
+
+        private QuantizeQk.Loads loads() {
+            return pairedStores ? QuantizeQk.Loads.WIDE : QuantizeQk.Loads.NARROW;
         }
 
         private QkCode code() {

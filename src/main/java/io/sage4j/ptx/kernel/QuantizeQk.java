@@ -20,8 +20,9 @@ import java.util.List;
 /**
  * INT8 or INT4 codes and scales of Q or K (docs/numerics.md, 2), with a mean subtracted first if there is one. A CTA takes
  * one set of rows ({@link ScaleGroups#tile()}) of a head. A warp has up to 16 rows of a group; where a group has more,
- * several warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, and stay
- * in registers between the maximum and the codes, so the input is read once.
+ * several warps share it. A row's channels lie in a warp, {@code paddedDim / 32} neighbouring ones to a lane, or in half
+ * a warp where wide loads are allowed, and stay in registers between the maximum and the codes, so the input is read once.
+ * CTAs go from the last rows of all heads to the first ones: what the mean has read last is still in L2.
  *
  * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads; the sets cover whole tiles of the attention kernel.
  * Shared memory: at most 32 bytes, if warps share a group. Registers: at most 128, where a warp has 16 rows of 128
@@ -46,7 +47,7 @@ public final class QuantizeQk {
     private final int share;
     private final int paddedDim;
     private final int perLane;
-    private final boolean aligned;
+    private final Loads loads;
     private final StridedInput input;
     private final Reg codes;
     private final Reg scales;
@@ -56,6 +57,19 @@ public final class QuantizeQk {
     private final Reg head;
     private final List<Reg> means = new ArrayList<>();
     private final List<Reg> validChannels = new ArrayList<>();
+
+    /** How a row is read. */
+    public enum Loads {
+        /** Element by element. */
+        NARROW,
+        /**
+         * A lane's {@code paddedDim / 32} elements at once, or 4 at a time: data pointer and all strides in bytes allow
+         * it, and there are as many channels as padded ones.
+         */
+        ALIGNED,
+        /** Likewise {@code paddedDim / 16} elements, 4 or 8, half a warp to a row; 64 or 128 channels. */
+        WIDE
+    }
 
     /** Which mean is subtracted. */
     public enum Centre {
@@ -67,14 +81,17 @@ public final class QuantizeQk {
         BLOCK
     }
 
-    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, Centre centre, boolean aligned) {
+    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, Centre centre, Loads wanted) {
         this.k = k;
         this.target = target;
         groups = target.groups();
         share = share(groups);
         this.paddedDim = paddedDim;
-        this.perLane = paddedDim / LANES;
-        this.aligned = aligned && Integer.bitCount(perLane) == 1;
+        int rows = groups.tile() / groups.groups() / share;
+        boolean halves = (paddedDim == 64 || paddedDim == 128) && rows % 2 == 0;
+        Loads possible = wanted == Loads.WIDE && !halves ? Loads.ALIGNED : wanted;
+        perLane = paddedDim / (possible == Loads.WIDE ? LANES / 2 : LANES);
+        loads = Integer.bitCount(perLane) == 1 ? possible : Loads.NARROW;
         input = new StridedInput(k, type);
         boolean mean = centre != Centre.NONE;
         Reg meanArray = mean ? k.param("mean", Type.U64) : null;
@@ -83,9 +100,10 @@ public final class QuantizeQk {
         Reg tid = k.read(Special.TID_X);
         lane = k.and(tid, LANES - 1);
         warp = k.shr(tid, 5);
-        set = k.read(Special.CTAID_X);
-        head = k.read(Special.CTAID_Y);
-        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        BackwardGrid grid = BackwardGrid.of(k);
+        set = grid.part();
+        head = grid.head();
+        Reg channel = channel();
         for (int c = 0; c < perLane; c++) {
             validChannels.add(k.compare(Relation.LT, Type.U32, k.add(channel, c), input.channels()));
             if (mean) {
@@ -94,6 +112,12 @@ public final class QuantizeQk {
                         Type.F32, Address.of(k.index(meanArray, at, FLOAT)).plus(c * FLOAT)));
             }
         }
+    }
+
+    /** First channel of the lane. */
+    private Reg channel() {
+        Reg inRow = loads == Loads.WIDE ? k.and(lane, LANES / 2 - 1) : lane;
+        return k.mul(Type.U32, inRow, Imm.of(perLane));
     }
 
     /** Block of the CTA's rows, counted over batch and heads; a block has whole sets. */
@@ -130,7 +154,8 @@ public final class QuantizeQk {
 
     /** The kernel, {@code mean} being that of the head. */
     public static Kernel kernel(DType type, QkTarget target, int paddedDim, boolean mean, boolean aligned) {
-        return kernel(type, target, paddedDim, mean ? Centre.HEAD : Centre.NONE, aligned);
+        return kernel(
+                type, target, paddedDim, mean ? Centre.HEAD : Centre.NONE, aligned ? Loads.ALIGNED : Loads.NARROW);
     }
 
     /**
@@ -141,10 +166,9 @@ public final class QuantizeQk {
      * @param paddedDim channels of the codes, a multiple of 32 up to 256, of 64 where codes are packed; 64 or 128 where rows
      *     are swizzled
      * @param centre which mean is subtracted
-     * @param aligned whether the data pointer, all strides in bytes, and the channels allow loads of
-     *     {@code paddedDim / 32} elements at once, or 4 if that is less, without a tail
+     * @param loads how rows may be read; narrower loads are taken where there are no such ones
      */
-    public static Kernel kernel(DType type, QkTarget target, int paddedDim, Centre centre, boolean aligned) {
+    public static Kernel kernel(DType type, QkTarget target, int paddedDim, Centre centre, Loads loads) {
         ScaleGroups groups = target.groups();
         boolean dim = target.swizzled()
                 ? paddedDim == 64 || paddedDim == 128
@@ -154,7 +178,7 @@ public final class QuantizeQk {
                     "no native quantizer for " + target + " with " + paddedDim + " channels");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups));
-        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, centre, aligned);
+        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, centre, loads);
         int perWarp = Math.max(1, groups.groups() / GROUP_WARPS);
         for (int n = 0; n < perWarp; n++) {
             q.group(perWarp, n);
@@ -169,12 +193,13 @@ public final class QuantizeQk {
         Reg sharer = k.and(warp, share - 1);
         Reg start = k.mad(Type.U32, sharer, Imm.of(part), k.mul(Type.U32, set, Imm.of(groups.tile())));
         Reg first = k.mad(Type.U32, group, Imm.of(groups.width()), start);
-        List<Reg> rows = new ArrayList<>();
+        List<Integer> offsets = new ArrayList<>();
         for (int period = 0; period < part; period += groups.period()) {
             for (int w = 0; w < groups.width(); w++) {
-                rows.add(k.add(first, period + w));
+                offsets.add(period + w);
             }
         }
+        List<Reg> rows = rows(first, offsets);
         List<List<Reg>> values = load(rows);
         Reg amax = amax(values);
         if (share > 1) {
@@ -182,6 +207,20 @@ public final class QuantizeQk {
         }
         Reg leader = k.mad(Type.U32, sharer, Imm.of(LANES), lane);
         write(rows, values, amax, leader, k.mad(Type.U32, set, Imm.of(groups.groups()), group));
+    }
+
+    /** Rows of the lane: all of the warp's, or every other one. */
+    private List<Reg> rows(Reg first, List<Integer> offsets) {
+        if (loads != Loads.WIDE) {
+            return offsets.stream().map(offset -> k.add(first, offset)).toList();
+        }
+        Reg upper = k.shr(lane, 4);
+        List<Reg> rows = new ArrayList<>();
+        for (int n = 0; n < offsets.size(); n += 2) {
+            int low = offsets.get(n);
+            rows.add(k.mad(Type.U32, upper, Imm.of(offsets.get(n + 1) - low), k.add(first, low)));
+        }
+        return rows;
     }
 
     /** Makes {@code amax} the largest of all warps that share the group. */
@@ -202,7 +241,7 @@ public final class QuantizeQk {
     /** The lane's channels of each row, widened, the mean subtracted, zero outside of the tensor. */
     private List<List<Reg>> load(List<Reg> rows) {
         List<List<Reg>> values = new ArrayList<>();
-        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane));
+        Reg channel = channel();
         Reg base = input.address(head, k.move(Type.U32, Imm.of(0)), channel);
         Reg stride = input.tokenBytes();
         for (Reg row : rows) {
@@ -212,7 +251,7 @@ public final class QuantizeQk {
             for (int c = 0; c < perLane; c++) {
                 x.add(k.move(Type.F32, Imm.of(0f)));
             }
-            if (aligned) {
+            if (loads != Loads.NARROW) {
                 k.guarded(validRow, () -> subtractMean(x, loadAll(at), 0));
             } else {
                 for (int c = 0; c < perLane; c++) {
@@ -232,8 +271,9 @@ public final class QuantizeQk {
 
     private List<Reg> loadAll(Address at) {
         List<Reg> loaded = new ArrayList<>();
-        for (int n = 0; n < perLane; n += WIDEST) {
-            loaded.addAll(input.loadVector(Math.min(perLane, WIDEST), at.plus(2 * n)));
+        int widest = loads == Loads.WIDE ? 2 * WIDEST : WIDEST;
+        for (int n = 0; n < perLane; n += widest) {
+            loaded.addAll(input.loadVector(Math.min(perLane, widest), at.plus(2 * n)));
         }
         return loaded;
     }
@@ -271,7 +311,7 @@ public final class QuantizeQk {
                 () -> k.store(Space.GLOBAL, Type.F32, Address.of(k.index(scales, copy, FLOAT)), of.scale()));
         Reg paddedRows = k.mul(Type.U32, sets, Imm.of(groups.tile()));
         Reg headStart = k.get(Operation.MUL_WIDE, Type.U32, head, paddedRows);
-        Reg channel = k.mul(Type.U32, lane, Imm.of(perLane / target.code().perByte()));
+        Reg channel = k.shr(channel(), target.code().perByte() - 1);
         Reg factor = target.negated() ? k.get(Operation.NEG, Type.F32, of.inverse()) : of.inverse();
         for (int n = 0; n < rows.size(); n++) {
             Reg row = k.add(Type.U64, headStart, k.convert(Conversion.U64_FROM_U32, rows.get(n)));
@@ -300,10 +340,9 @@ public final class QuantizeQk {
         }
         Imm none = Imm.of(0);
         if (perLane == 8) {
-            storeCodes4(c.subList(0, 4), to);
-            storeCodes4(c.subList(4, 8), to.plus(4));
+            k.store(Space.GLOBAL, Type.U32, to, codes4(c.subList(0, 4)), codes4(c.subList(4, 8)));
         } else if (perLane == 4) {
-            storeCodes4(c, to);
+            k.store(Space.GLOBAL, Type.U32, to, codes4(c));
         } else if (perLane == 2) {
             Reg pair = k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), none);
             k.store(Space.GLOBAL, Type.B16, to, k.convert(Conversion.U16_FROM_U32, pair));
@@ -314,9 +353,9 @@ public final class QuantizeQk {
         }
     }
 
-    private void storeCodes4(List<Reg> c, Address to) {
+    private Reg codes4(List<Reg> c) {
         Reg high = k.convert(Conversion.S8X2_FROM_S32, c.get(3), c.get(2), Imm.of(0));
-        k.store(Space.GLOBAL, Type.U32, to, k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high));
+        return k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high);
     }
 
     /** Two codes to a byte, the lower channel in the low nibble; bytes and pairs of bytes at once. */

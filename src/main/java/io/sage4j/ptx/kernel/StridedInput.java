@@ -76,7 +76,7 @@ final class StridedInput {
         return widen(k.loadReadOnly(Type.B16, from));
     }
 
-    /** Loads 1, 2 or 4 neighbouring elements at once; the address must be aligned to all of them. */
+    /** Loads 1, 2, 4 or 8 neighbouring elements at once; the address must be aligned to all of them. */
     List<Reg> loadVector(int count, Address from) {
         List<Reg> values = new ArrayList<>();
         if (count == 1) {

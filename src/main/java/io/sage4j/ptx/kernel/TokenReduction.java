@@ -19,7 +19,7 @@ import java.util.function.UnaryOperator;
 /**
  * One number per channel over all tokens of a head, or of each block of them. A CTA takes 32 channels of a head, one warp for each of the
  * {@link Numbers#MEAN_LANES} interleaved partial results, which are then combined by halves: the order of
- * {@link io.sage4j.numeric.TokenMean}. Eight loads are under way at once.
+ * {@link io.sage4j.numeric.TokenMean}. Sixteen loads are under way at once.
  *
  * <p>Grid: (batch * heads, paddedDim / 32), and in the third dimension blocks. Shared memory: 1024 bytes.
  */
@@ -29,7 +29,7 @@ final class TokenReduction {
     /** Threads of a CTA. */
     static final int THREADS = CHANNELS * Numbers.MEAN_LANES;
 
-    private static final int UNROLL = 8;
+    private static final int UNROLL = 16;
     private static final int FLOAT = 4;
 
     private final KernelBuilder k;

@@ -152,6 +152,7 @@ final class Decoder {
             case CTAID_Y -> (warp, lane) -> warp.cta[1];
             case CTAID_Z -> (warp, lane) -> warp.cta[2];
             case NCTAID_X -> (warp, lane) -> warp.grid[0];
+            case NCTAID_Y -> (warp, lane) -> warp.grid[1];
             case NCTAID_Z -> (warp, lane) -> warp.grid[2];
         };
     }

@@ -39,9 +39,15 @@ class QuantizersCodeTest {
     void int4AndSmoothQ(Arch arch, DType type, int dim) {
         QkCode code = QkCode.of(QkFormat.INT4, arch);
         ScaleGroups q = ScaleGroups.ofQ(Granularity.PER_THREAD, TileShape.MMA_SYNC, 0);
-        check(arch, QuantizeQk.kernel(type, QkTarget.mma(q, code), dim, QuantizeQk.Centre.BLOCK, true), 128);
+        check(
+                arch,
+                QuantizeQk.kernel(type, QkTarget.mma(q, code), dim, QuantizeQk.Centre.BLOCK, QuantizeQk.Loads.ALIGNED),
+                128);
         ScaleGroups k = ScaleGroups.ofK(Granularity.PER_THREAD, TileShape.MMA_SYNC, 0);
-        check(arch, QuantizeQk.kernel(type, QkTarget.mma(k, code), dim, QuantizeQk.Centre.HEAD, false), 128);
+        check(
+                arch,
+                QuantizeQk.kernel(type, QkTarget.mma(k, code), dim, QuantizeQk.Centre.HEAD, QuantizeQk.Loads.WIDE),
+                128);
         check(arch, KMean.ofBlocks(type, dim, 128), 40);
         check(arch, DeltaS.kernel(type, dim, true, true), 255);
         check(arch, DeltaS.kernel(type, dim, false, false), 255);
@@ -70,11 +76,11 @@ class QuantizersCodeTest {
         "PER_BLOCK, FLOAT16, 64", "PER_BLOCK, BFLOAT16, 128"
     })
     void quantizeQkForWgmma(Granularity granularity, DType type, int dim) {
-        for (boolean aligned : new boolean[] {false, true}) {
+        for (QuantizeQk.Loads loads : QuantizeQk.Loads.values()) {
             QkTarget q = QkTarget.wgmmaQ(granularity);
-            check(Arch.SM_90A, QuantizeQk.kernel(type, q, dim, false, aligned), 128);
+            check(Arch.SM_90A, QuantizeQk.kernel(type, q, dim, QuantizeQk.Centre.NONE, loads), 128);
             QkTarget k = QkTarget.wgmmaK(granularity);
-            check(Arch.SM_90A, QuantizeQk.kernel(type, k, dim, true, aligned), 128);
+            check(Arch.SM_90A, QuantizeQk.kernel(type, k, dim, QuantizeQk.Centre.HEAD, loads), 128);
         }
     }
 

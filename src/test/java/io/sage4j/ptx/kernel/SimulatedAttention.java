@@ -156,6 +156,13 @@ final class SimulatedAttention implements AutoCloseable {
         return first.toArray();
     }
 
+    private QuantizeQk.Loads loads() {
+        if (shape.headDim() != dim || memory.padding() % 4 != 0) {
+            return QuantizeQk.Loads.NARROW;
+        }
+        return memory.padding() % 8 == 0 ? QuantizeQk.Loads.WIDE : QuantizeQk.Loads.ALIGNED;
+    }
+
     private boolean aligned() {
         return memory.padding() % 8 == 0 && shape.headDim() == dim;
     }
@@ -219,7 +226,7 @@ final class SimulatedAttention implements AutoCloseable {
             arguments.add(global.map(mean));
         }
         simulator.run(
-                QuantizeQk.kernel(memory.type(), target, dim, centre, aligned()),
+                QuantizeQk.kernel(memory.type(), target, dim, centre, loads()),
                 paddedRows / target.groups().tile(),
                 shape.batch() * headCount,
                 1,

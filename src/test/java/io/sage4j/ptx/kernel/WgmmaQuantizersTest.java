@@ -183,6 +183,8 @@ class WgmmaQuantizersTest {
         "PER_BLOCK, BFLOAT16, 64, 129, 63, false, 8",
         "PER_BLOCK, FLOAT16, 100, 64, 200, false, 3",
         "PER_THREAD, BFLOAT16, 100, 31, 65, true, 4",
+        "PER_THREAD, FLOAT16, 128, 31, 65, false, 4",
+        "PER_WARP, BFLOAT16, 64, 65, 129, true, 4",
     })
     void imagesScalesAndMeansAreTheModels(
             Granularity granularity, DType type, int dim, int qoLen, int kvLen, boolean headsInside, int padding) {

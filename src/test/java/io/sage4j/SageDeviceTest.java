@@ -111,7 +111,7 @@ class SageDeviceTest {
             assertThat(argument(fake.launches.get(2), 0).getLong()).isEqualTo(q.address());
             assertThat(argument(fake.launches.get(4), 0).getLong()).isEqualTo(v.address());
             assertThat(argument(fake.launches.get(5), 6).getLong()).isEqualTo(out.address());
-            assertThat(fake.calls.contains("cuLinkCreate_v2")).isEqualTo(run == 0);
+            assertThat(fake.calls.contains("cuModuleLoadDataEx")).isEqualTo(run == 0);
         }
         assertThat(fake.compilations).isEqualTo(6);
     }

@@ -9,9 +9,6 @@ import io.sage4j.cuda.JitOptions;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.PtxModule;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -23,9 +20,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
 
-/** The kernels that are loaded on a GPU: taken from files where an earlier process left them, else compiled, side by side. */
+/**
+ * The kernels that are loaded on a GPU: their PTX from files where an earlier process left it, else generated; compiled by the
+ * driver, side by side.
+ */
 final class CudaKernels {
-    private static final Path DRIVER_RELEASE = Path.of("/proc/driver/nvidia/version");
     private static final int SIDE_BY_SIDE = 8;
 
     /**
@@ -51,27 +50,12 @@ final class CudaKernels {
     private final String target;
     private final Map<Object, Loaded> loaded = new ConcurrentHashMap<>();
 
-    /** @param driverVersion of {@link io.sage4j.cuda.CudaDriver#version()} */
-    CudaKernels(CudaContext context, Arch arch, int driverVersion, KernelStore store) {
+    CudaKernels(CudaContext context, Arch arch, KernelStore store) {
         this.context = context;
         this.arch = arch;
         // Without a version of the generators an old kernel could be taken for a new one.
         this.store = CodeVersion.here().isPresent() ? store : new KernelStore(Optional.empty());
-        target = arch.ptx() + "; CUDA " + driverVersion + driverRelease() + "; sage4j "
-                + CodeVersion.here().orElse("");
-    }
-
-    private static String driverRelease() {
-        try {
-            return Files.isReadable(DRIVER_RELEASE)
-                    ? ", "
-                            + Files.readString(DRIVER_RELEASE)
-                                    .replaceAll("\\s+", " ")
-                                    .strip()
-                    : "";
-        } catch (IOException unreadable) {
-            return "";
-        }
+        target = arch.ptx() + "; sage4j " + CodeVersion.here().orElse("");
     }
 
     /**
@@ -131,15 +115,15 @@ final class CudaKernels {
             }
         }
         Kernel kernel = wanted.generator().get();
-        byte[] cubin = context.compile(PtxModule.of(arch, kernel).text(), JitOptions.DEFAULT);
-        Stored compiled = new Stored(kernel.name(), kernel.maxThreads(), kernel.dynamicSharedBytes(), cubin);
-        Loaded ready = load(compiled);
-        store.keep(key, compiled);
+        String ptx = PtxModule.of(arch, kernel).text();
+        Stored generated = new Stored(kernel.name(), kernel.maxThreads(), kernel.dynamicSharedBytes(), ptx);
+        Loaded ready = load(generated);
+        store.keep(key, generated);
         return ready;
     }
 
     private Loaded load(Stored stored) {
-        CudaFunction function = context.load(stored.cubin()).function(stored.name());
+        CudaFunction function = context.load(stored.ptx(), JitOptions.DEFAULT).function(stored.name());
         if (stored.sharedBytes() > 0) {
             function.allowDynamicShared(stored.sharedBytes());
         }

@@ -1,5 +1,7 @@
 package io.sage4j.backend;
 
+import io.sage4j.DType;
+import io.sage4j.Variant;
 import io.sage4j.backend.CudaKernels.Loaded;
 import io.sage4j.backend.CudaKernels.Wanted;
 import io.sage4j.cuda.CudaStream;
@@ -7,6 +9,8 @@ import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.LaunchShape;
 import io.sage4j.cuda.LaunchShape.Extent;
 import io.sage4j.cuda.PreparedLaunch;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.Scheme;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.plan.NativeDevice;
@@ -93,6 +97,19 @@ final class CudaPlan {
                 }
             }
         }
+    }
+
+    /** Lays a small call out and throws it away; see {@link CudaBackend}. */
+    static void rehearse(Arch arch, DeviceInfo info) {
+        Scheme scheme =
+                Variant.of(arch == Arch.SM_90A ? "int8-fp8-sm90" : "int8-fp16").scheme();
+        Placed any = new Placed(address(Buffer.Q, 0), 64, 64, 64);
+        Recording recording = new Recording(arch, info);
+        NativeAttention.Call call = new NativeAttention.Call(
+                new AttentionShape(1, 1, 1, 1, 1, 64), scheme, 0, 1, DType.FLOAT16, any, any, any, any, 0);
+        NativeAttention.run(recording, call);
+        CodeVersion.here();
+        recording.launches.forEach(l -> l.kernel().key().toString());
     }
 
     private static boolean isAddress(long value) {

@@ -22,13 +22,13 @@ import java.util.function.Function;
 import java.util.zip.CRC32;
 
 /**
- * Compiled kernels in files, so that the next process need not compile them: one file a kernel, found by a text that says
- * all that the machine code depends on. Files appear whole; one that is damaged, or another key's, counts as none. All of
- * the folder may be deleted at any time.
+ * Generated kernels in files, as PTX, so that the next process need not generate them: one file a kernel, found by a text
+ * that says all that the PTX depends on. The machine code that the driver made of the same PTX is in the driver's own files.
+ * Files appear whole; one that is damaged, or another key's, counts as none. All of the folder may be deleted at any time.
  *
  * <p>The folder is that of the system property {@code sage4j.cache}, else of the environment variable
  * {@code SAGE4J_CACHE}, else {@code sage4j} in {@code XDG_CACHE_HOME}, else {@code ~/.cache/sage4j}; {@code off} means none.
- * A folder that cannot be written to is no failure: kernels are then compiled anew.
+ * A folder that cannot be written to is no failure: kernels are then generated anew.
  */
 final class KernelStore {
     /** Value that turns the files off. */
@@ -38,17 +38,17 @@ final class KernelStore {
     private static final String VARIABLE = "SAGE4J_CACHE";
     private static final ValueLayout.OfLong CHECKSUM = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final int CHECKSUM_AT = Integer.BYTES;
-    private static final int MAGIC = 0x53344A31; // S4J1
+    private static final int MAGIC = 0x53344A32; // S4J2
 
     /**
-     * A compiled kernel.
+     * A generated kernel.
      *
      * @param name entry point
      * @param threads of a CTA
      * @param sharedBytes dynamic shared memory of a CTA
-     * @param cubin machine code
+     * @param ptx module that has it
      */
-    record Stored(String name, int threads, int sharedBytes, byte[] cubin) {}
+    record Stored(String name, int threads, int sharedBytes, String ptx) {}
 
     private final Optional<Path> folder;
 
@@ -92,9 +92,13 @@ final class KernelStore {
                 return Optional.empty();
             }
             boolean same = in.readUTF().equals(key);
-            Stored stored = new Stored(in.readUTF(), in.readInt(), in.readInt(), in.readNBytes(in.readInt()));
+            Stored stored = new Stored(in.readUTF(), in.readInt(), in.readInt(), text(in));
             return same ? Optional.of(stored) : Optional.empty();
         }
+    }
+
+    private static String text(DataInputStream in) throws IOException {
+        return new String(in.readNBytes(in.readInt()), StandardCharsets.UTF_8);
     }
 
     /** Keeps a kernel, if there is a folder that takes it. */
@@ -110,8 +114,9 @@ final class KernelStore {
             out.writeUTF(kernel.name());
             out.writeInt(kernel.threads());
             out.writeInt(kernel.sharedBytes());
-            out.writeInt(kernel.cubin().length);
-            out.write(kernel.cubin());
+            byte[] ptx = kernel.ptx().getBytes(StandardCharsets.UTF_8);
+            out.writeInt(ptx.length);
+            out.write(ptx);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -123,7 +128,7 @@ final class KernelStore {
             Files.createDirectories(file.getParent());
             AtomicFile.write(file, channel -> AtomicFile.write(channel, bytes));
         } catch (IOException | SageException notKept) {
-            // The kernel was compiled and works; the next process compiles it again.
+            // The kernel works; the next process generates it again.
         }
     }
 
@@ -138,7 +143,7 @@ final class KernelStore {
     Path file(String key) {
         try {
             byte[] hash = MessageDigest.getInstance("SHA-256").digest(key.getBytes(StandardCharsets.UTF_8));
-            return folder.orElseThrow().resolve("cubin").resolve(HexFormat.of().formatHex(hash) + ".s4j");
+            return folder.orElseThrow().resolve("ptx").resolve(HexFormat.of().formatHex(hash) + ".s4j");
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java has SHA-256", e);
         }

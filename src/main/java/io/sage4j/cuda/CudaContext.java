@@ -126,7 +126,9 @@ public final class CudaContext implements AutoCloseable {
     }
 
     /**
-     * Compiles PTX and loads it.
+     * Compiles PTX and loads it. Not by way of the driver's linker, though that would give the machine code to keep: what
+     * it compiles must fit other modules, so it ignores {@code setmaxnreg} and then serializes {@code wgmma}. The driver
+     * keeps what it compiled in files of its own (in {@code CUDA_CACHE_PATH}).
      *
      * @param ptx text of a PTX module
      * @throws SageException if the driver refuses it; the message and its {@link CudaException} have the compiler's log
@@ -134,28 +136,6 @@ public final class CudaContext implements AutoCloseable {
     public CudaModule load(String ptx, JitOptions options) {
         requireOpen();
         return CudaModule.load(this, Handle.given(ptx, "PTX text"), Handle.given(options, "JIT options"));
-    }
-
-    /**
-     * Compiles PTX to the GPU's machine code, without loading it.
-     *
-     * @param ptx text of a PTX module
-     * @throws SageException if the driver refuses it; the message and its {@link CudaException} have the compiler's log
-     */
-    public byte[] compile(String ptx, JitOptions options) {
-        requireOpen();
-        return CudaModule.compile(this, Handle.given(ptx, "PTX text"), Handle.given(options, "JIT options"));
-    }
-
-    /**
-     * Loads machine code.
-     *
-     * @param cubin what {@link #compile} gave, for this GPU
-     * @throws SageException if the driver refuses it
-     */
-    public CudaModule load(byte[] cubin) {
-        requireOpen();
-        return CudaModule.load(this, Handle.given(cubin, "machine code"));
     }
 
     /**

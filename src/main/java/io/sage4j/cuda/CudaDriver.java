@@ -174,6 +174,14 @@ public final class CudaDriver {
         return handle;
     }
 
+    /**
+     * Links every function now, not when it is first called. On a thread of its own, while the driver starts, that is time
+     * saved for the first call.
+     */
+    public void linkAll() {
+        entries.keySet().forEach(this::handle);
+    }
+
     private MethodHandle handle(DriverFunction function) {
         MethodHandle handle = linked.get(function.ordinal());
         if (handle == null) {

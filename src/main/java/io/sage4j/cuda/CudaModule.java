@@ -1,7 +1,5 @@
 package io.sage4j.cuda;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -24,9 +22,6 @@ public final class CudaModule extends Handle {
     private static final int LOG_VERBOSE = 12;
     private static final int GENERATE_LINE_INFO = 13;
 
-    /** CUjitInputType. */
-    private static final int INPUT_PTX = 1;
-
     /** An option; the driver takes numbers and pointers alike in the place of a pointer. */
     private record Option(int code, long value) {}
 
@@ -37,18 +32,11 @@ public final class CudaModule extends Handle {
         this.log = log;
     }
 
-    /** Options of a compilation in native memory, and its logs. */
-    private static final class Compilation {
-        private final MemorySegment info;
-        private final MemorySegment error;
-        private final int count;
-        private final MemorySegment codes;
-        private final MemorySegment values;
-
-        Compilation(JitOptions jit, Arena arena) {
+    static CudaModule load(CudaContext context, String ptx, JitOptions jit) {
+        try (Arena arena = Arena.ofConfined()) {
             // Zeroed, and one byte longer than the driver is told: there is always an end.
-            info = arena.allocate(LOG_BYTES + 1);
-            error = arena.allocate(LOG_BYTES + 1);
+            MemorySegment info = arena.allocate(LOG_BYTES + 1);
+            MemorySegment error = arena.allocate(LOG_BYTES + 1);
             List<Option> options = new ArrayList<>(List.of(
                     new Option(INFO_LOG, info.address()),
                     new Option(INFO_LOG_BYTES, LOG_BYTES),
@@ -60,83 +48,20 @@ public final class CudaModule extends Handle {
             if (jit.maxRegisters() != 0) {
                 options.add(new Option(MAX_REGISTERS, jit.maxRegisters()));
             }
-            count = options.size();
-            codes = arena.allocate(JAVA_INT, count);
-            values = arena.allocate(JAVA_LONG, count);
+            MemorySegment codes = arena.allocate(JAVA_INT, options.size());
+            MemorySegment values = arena.allocate(JAVA_LONG, options.size());
             for (int i = 0; i < options.size(); i++) {
                 codes.setAtIndex(JAVA_INT, i, options.get(i).code());
                 values.setAtIndex(JAVA_LONG, i, options.get(i).value());
             }
-        }
-
-        void require(CudaContext context, DriverFunction function, int code) {
+            MemorySegment out = arena.allocate(JAVA_LONG);
+            int code = context.tryCall(
+                    DriverFunction.MODULE_LOAD, out, arena.allocateFrom(ptx), options.size(), codes, values);
             if (code != 0) {
-                throw context.driver().failure(function, "compiling a PTX module", code, error.getString(0));
+                throw context.driver()
+                        .failure(DriverFunction.MODULE_LOAD, "compiling a PTX module", code, error.getString(0));
             }
-        }
-    }
-
-    static CudaModule load(CudaContext context, String ptx, JitOptions jit) {
-        try (Arena arena = Arena.ofConfined()) {
-            Compilation c = new Compilation(jit, arena);
-            MemorySegment out = arena.allocate(JAVA_LONG);
-            MemorySegment text = arena.allocateFrom(ptx);
-            c.require(
-                    context,
-                    DriverFunction.MODULE_LOAD,
-                    context.tryCall(DriverFunction.MODULE_LOAD, out, text, c.count, c.codes, c.values));
-            return new CudaModule(context, out.get(JAVA_LONG, 0), c.info.getString(0));
-        }
-    }
-
-    static CudaModule load(CudaContext context, byte[] cubin) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment image = arena.allocate(Math.max(1, cubin.length), Long.BYTES);
-            MemorySegment.copy(cubin, 0, image, JAVA_BYTE, 0, cubin.length);
-            MemorySegment none = MemorySegment.NULL;
-            long raw = context.create(DriverFunction.MODULE_LOAD, "loading machine code", image, 0, none, none);
-            return new CudaModule(context, raw, "");
-        }
-    }
-
-    @SuppressWarnings("restricted")
-    static byte[] compile(CudaContext context, String ptx, JitOptions jit) {
-        try (Arena arena = Arena.ofConfined()) {
-            Compilation c = new Compilation(jit, arena);
-            MemorySegment out = arena.allocate(JAVA_LONG);
-            c.require(
-                    context,
-                    DriverFunction.LINK_CREATE,
-                    context.tryCall(DriverFunction.LINK_CREATE, c.count, c.codes, c.values, out));
-            long link = out.get(JAVA_LONG, 0);
-            try {
-                MemorySegment text = arena.allocateFrom(ptx);
-                MemorySegment none = MemorySegment.NULL;
-                MemorySegment name = arena.allocateFrom("sage4j");
-                c.require(
-                        context,
-                        DriverFunction.LINK_ADD_DATA,
-                        context.tryCall(
-                                DriverFunction.LINK_ADD_DATA,
-                                link,
-                                INPUT_PTX,
-                                text,
-                                text.byteSize(),
-                                name,
-                                0,
-                                none,
-                                none));
-                MemorySegment image = arena.allocate(ADDRESS);
-                MemorySegment size = arena.allocate(JAVA_LONG);
-                c.require(
-                        context,
-                        DriverFunction.LINK_COMPLETE,
-                        context.tryCall(DriverFunction.LINK_COMPLETE, link, image, size));
-                // The image ends with the link.
-                return image.get(ADDRESS, 0).reinterpret(size.get(JAVA_LONG, 0)).toArray(JAVA_BYTE);
-            } finally {
-                context.tryCall(DriverFunction.LINK_DESTROY, link);
-            }
+            return new CudaModule(context, out.get(JAVA_LONG, 0), info.getString(0));
         }
     }
 

@@ -57,10 +57,6 @@ enum DriverFunction {
     MODULE_LOAD("cuModuleLoadDataEx", ADDRESS, ADDRESS, JAVA_INT, ADDRESS, ADDRESS),
     MODULE_UNLOAD("cuModuleUnload", JAVA_LONG),
     MODULE_GET_FUNCTION("cuModuleGetFunction", ADDRESS, JAVA_LONG, ADDRESS),
-    LINK_CREATE("cuLinkCreate_v2", JAVA_INT, ADDRESS, ADDRESS, ADDRESS),
-    LINK_ADD_DATA("cuLinkAddData_v2", JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, ADDRESS, JAVA_INT, ADDRESS, ADDRESS),
-    LINK_COMPLETE("cuLinkComplete", JAVA_LONG, ADDRESS, ADDRESS),
-    LINK_DESTROY("cuLinkDestroy", JAVA_LONG),
     FUNCTION_GET_ATTRIBUTE("cuFuncGetAttribute", ADDRESS, JAVA_INT, JAVA_LONG),
     FUNCTION_SET_ATTRIBUTE("cuFuncSetAttribute", JAVA_LONG, JAVA_INT, JAVA_INT),
     /** From CUDA 12.4 on; the only one that may be missing. */

@@ -1,14 +1,22 @@
 package io.sage4j.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sage4j.AttentionSpec;
 import io.sage4j.DType;
+import io.sage4j.Layout;
+import io.sage4j.SageException;
 import io.sage4j.Tensor;
 import io.sage4j.Variant;
+import io.sage4j.backend.CudaKernels.Wanted;
 import io.sage4j.backend.KernelStore.Stored;
+import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.FakeDriver;
 import io.sage4j.numeric.AttentionShape;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.PtxModule;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,15 +26,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.jar.JarEntry;
 import java.util.jar.JarOutputStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Compiled kernels in files. */
+/** Generated kernels in files. */
 class KernelStoreTest {
-    private static final Stored KERNEL = new Stored("sage_k", 384, 200_000, new byte[] {1, 2, 3, 4, 5, -6});
+    private static final Stored KERNEL = new Stored("sage_k", 384, 200_000, ".version 8.0\n");
 
     @TempDir
     Path folder;
@@ -97,55 +106,95 @@ class KernelStoreTest {
         assertThat(KernelStore.folder(null, none::get, null)).isEmpty();
     }
 
-    /** Launches a call and tells how many kernels had to be compiled. */
-    private int compilations(FakeDriver driver, String variant, AttentionShape s, Path folder) {
-        int before = driver.compilations;
-        driver.launches.clear();
-        try (CudaBackend backend = (CudaBackend) FakeCuda.choice(driver, folder).backend()) {
-            Tensor q = backend.allocate(DType.FLOAT16, s.batch(), s.qHeads(), s.qoLen(), s.headDim());
-            Tensor k = backend.allocate(DType.FLOAT16, s.batch(), s.kvHeads(), s.kvLen(), s.headDim());
-            Tensor out = backend.allocate(DType.FLOAT16, s.batch(), s.qHeads(), s.qoLen(), s.headDim());
-            AttentionSpec spec = AttentionSpec.defaults();
-            AttentionRequest request =
-                    new AttentionRequest(s, Variant.of(variant), spec.layout(), 0, 0.1f, q, k, k, null, out, null);
-            backend.enqueue(request, backend.newStream());
+    private static Kernel kernel() {
+        return new KernelBuilder("k", 64).build();
+    }
+
+    /** Loads some kernels as a new process would, and tells how many had to be generated. */
+    private int generated(FakeDriver driver, Path folder, Arch arch, Object... keys) {
+        AtomicInteger count = new AtomicInteger();
+        try (CudaContext context =
+                driver.search().driver().orElseThrow().device(0).retainContext()) {
+            CudaKernels kernels = new CudaKernels(context, arch, new KernelStore(Optional.ofNullable(folder)));
+            List<Wanted> wanted = Stream.of(keys)
+                    .map(key -> new Wanted(key, () -> {
+                        count.incrementAndGet();
+                        return kernel();
+                    }))
+                    .toList();
+            assertThat(kernels.get(wanted))
+                    .allSatisfy(l -> assertThat(l.threads()).isEqualTo(64));
+            int before = driver.compilations;
+            kernels.get(wanted);
+            assertThat(driver.compilations).as("what is loaded is loaded").isEqualTo(before);
         }
         assertThat(driver.thrown).isEmpty();
-        assertThat(driver.launches).hasSizeGreaterThanOrEqualTo(5);
-        return driver.compilations - before;
+        return count.get();
     }
 
     @Test
-    void nextProcessCompilesNothingUnlessAFileIsBad() throws IOException {
-        AttentionShape shape = new AttentionShape(1, 2, 2, 100, 100, 64);
+    void nextProcessGeneratesNothingUnlessAFileIsBad() throws IOException {
         try (FakeDriver driver = new FakeDriver()) {
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isEqualTo(6);
+            assertThat(generated(driver, folder, Arch.SM_90A, "a", "b", "c")).isEqualTo(3);
+            assertThat(driver.compiled)
+                    .isEqualTo(PtxModule.of(Arch.SM_90A, kernel()).text());
             List<Path> kept = files(folder);
-            assertThat(kept).hasSize(6);
-            for (Path file : kept) {
-                // An object's default text would differ from process to process.
-                assertThat(Files.readString(file, StandardCharsets.ISO_8859_1))
-                        .contains("sm_90a; CUDA 13010")
-                        .doesNotContainPattern("@[0-9a-f]{3,}");
-            }
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isZero();
-            assertThat(compilations(driver, "int8-fp8", shape, folder)).isEqualTo(4);
+            assertThat(kept).hasSize(3);
+            assertThat(generated(driver, folder, Arch.SM_90A, "c", "b", "a")).isZero();
+            assertThat(driver.compiled)
+                    .isEqualTo(PtxModule.of(Arch.SM_90A, kernel()).text());
+            assertThat(generated(driver, folder, Arch.SM_89, "a")).isEqualTo(1);
             Files.write(kept.get(0), new byte[] {1, 2, 3});
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isEqualTo(1);
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isZero();
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, null)).isEqualTo(6);
+            assertThat(generated(driver, folder, Arch.SM_90A, "a", "b", "c")).isEqualTo(1);
+            assertThat(generated(driver, folder, Arch.SM_90A, "a", "b", "c")).isZero();
+            assertThat(generated(driver, null, Arch.SM_90A, "a", "a")).isEqualTo(1);
         }
     }
 
     @Test
-    void machineCodeThatTheDriverRefusesIsCompiledAnew() throws IOException {
-        AttentionShape shape = new AttentionShape(1, 2, 2, 100, 100, 64);
+    void failureToCompileIsToldAlsoBesideOthers() {
         try (FakeDriver driver = new FakeDriver()) {
-            compilations(driver, "int8-fp8-sm90", shape, folder);
-            // Whole files, but no machine code in them.
-            driver.fakeMagic = "elf";
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isEqualTo(6);
-            assertThat(compilations(driver, "int8-fp8-sm90", shape, folder)).isZero();
+            generated(driver, folder, Arch.SM_90A, "a");
+            driver.jitError = "ptxas fatal : no";
+            assertThatThrownBy(() -> generated(driver, folder, Arch.SM_90A, "a", "b"))
+                    .isInstanceOf(SageException.class)
+                    .hasMessageContaining("its log: ptxas fatal : no");
+            driver.jitError = "";
+            assertThat(generated(driver, folder, Arch.SM_90A, "a", "b")).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void keysOfRealKernelsAreTheSameInEveryProcess() throws IOException {
+        try (FakeDriver driver = new FakeDriver();
+                CudaBackend backend =
+                        (CudaBackend) FakeCuda.choice(driver, folder).backend()) {
+            for (String variant : List.of("int8-fp8-sm90", "int8-fp8", "int8-fp16")) {
+                Tensor q = backend.allocate(DType.FLOAT16, 1, 2, 100, 64);
+                Tensor out = backend.allocate(DType.FLOAT16, 1, 2, 100, 64);
+                Tensor lse = backend.allocate(DType.FLOAT32, 1, 2, 100, 1);
+                backend.enqueue(
+                        new AttentionRequest(
+                                new AttentionShape(1, 2, 2, 100, 100, 64),
+                                Variant.of(variant),
+                                Layout.HND,
+                                0,
+                                0.1f,
+                                q,
+                                q,
+                                q,
+                                null,
+                                out,
+                                lse),
+                        backend.newStream());
+            }
+        }
+        assertThat(files(folder)).hasSizeGreaterThanOrEqualTo(12);
+        for (Path file : files(folder)) {
+            // An object's default text would differ from process to process.
+            assertThat(Files.readString(file, StandardCharsets.ISO_8859_1))
+                    .contains("sm_90a; sage4j " + CodeVersion.here().orElseThrow())
+                    .doesNotContainPattern("@[0-9a-f]{3,}");
         }
     }
 

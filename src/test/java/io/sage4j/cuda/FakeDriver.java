@@ -40,7 +40,6 @@ import java.util.stream.Stream;
 public final class FakeDriver implements AutoCloseable {
     static final int INVALID_VALUE = 1;
     static final int OUT_OF_MEMORY = 2;
-    static final int INVALID_IMAGE = 200;
     static final int INVALID_CONTEXT = 201;
     static final int INVALID_PTX = 218;
     static final int INVALID_HANDLE = 400;
@@ -58,8 +57,6 @@ public final class FakeDriver implements AutoCloseable {
             List.of("CUDA_ERROR_INVALID_CONTEXT", "invalid device context"),
             INVALID_PTX,
             List.of("CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"),
-            INVALID_IMAGE,
-            List.of("CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"),
             INVALID_HANDLE,
             List.of("CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"),
             NOT_FOUND,
@@ -79,7 +76,7 @@ public final class FakeDriver implements AutoCloseable {
     public final List<Launch> launches = new ArrayList<>();
     final Map<Integer, Long> jitOptions = new HashMap<>();
     final Set<String> missing = new HashSet<>();
-    /** Bytes of the parameters of the kernels that every module has which was loaded from PTX. */
+    /** Bytes of the parameters of kernels that every module has whose PTX declares none. */
     final Map<String, List<Integer>> kernels = new LinkedHashMap<>();
 
     public final List<Throwable> thrown = new ArrayList<>();
@@ -88,16 +85,13 @@ public final class FakeDriver implements AutoCloseable {
     public int pools;
 
     /** What the last compilation was given, and how many there were. */
-    String compiled = "";
+    public String compiled = "";
 
     public int compilations;
-
-    /** Three letters that machine code begins with. */
-    public String fakeMagic = "ELF";
     /** GPU that memory is said to be of. */
     public int ordinalOfMemory;
 
-    String jitError = "";
+    public String jitError = "";
 
     private final Map<String, Integer> failures = new HashMap<>();
     private final Map<Long, String> live = new LinkedHashMap<>();
@@ -106,7 +100,6 @@ public final class FakeDriver implements AutoCloseable {
     private final Map<Thread, Deque<Long>> contexts = new HashMap<>();
     private final Map<Long, String> functions = new HashMap<>();
     private final Map<Long, List<Integer>> parametersOf = new HashMap<>();
-    private final Map<Long, String> linked = new HashMap<>();
     private final Map<Long, Map<String, List<Integer>>> kernelsOf = new HashMap<>();
     private final Arena arena = Arena.ofShared();
     private long next = 0x5000;
@@ -508,45 +501,6 @@ public final class FakeDriver implements AutoCloseable {
         return current().isEmpty() ? INVALID_CONTEXT : 0;
     }
 
-    synchronized int cuLinkCreate_v2(int count, MemorySegment options, MemorySegment values, MemorySegment out) {
-        readOptions(count, options, values);
-        return create("link", out);
-    }
-
-    synchronized int cuLinkAddData_v2(
-            long link,
-            int type,
-            MemorySegment data,
-            long size,
-            MemorySegment name,
-            int count,
-            MemorySegment options,
-            MemorySegment values) {
-        compiled = data.reinterpret(size).getString(0);
-        compilations++;
-        linked.put(link, compiled);
-        if (!jitError.isEmpty()) {
-            writeLog(5, jitError);
-            return INVALID_PTX;
-        }
-        boolean fits = type == 1 && size == compiled.getBytes(StandardCharsets.UTF_8).length + 1 && count == 0;
-        return fits ? isLive("link", link) : INVALID_VALUE;
-    }
-
-    /** The "machine code" is the PTX behind the letters of an ELF file. */
-    synchronized int cuLinkComplete(long link, MemorySegment image, MemorySegment size) {
-        byte[] code = (fakeMagic + linked.get(link) + "\0").getBytes(StandardCharsets.UTF_8);
-        MemorySegment kept = arena.allocate(code.length);
-        MemorySegment.copy(code, 0, kept, JAVA_BYTE, 0, code.length);
-        image.reinterpret(8).set(ADDRESS, 0, kept);
-        size.reinterpret(8).set(JAVA_LONG, 0, code.length);
-        return isLive("link", link);
-    }
-
-    synchronized int cuLinkDestroy(long link) {
-        return destroy("link", link);
-    }
-
     /** The kernels of a PTX text, with the sizes of their parameters. */
     private static Map<String, List<Integer>> kernelsIn(String ptx) {
         Map<String, List<Integer>> found = new HashMap<>();
@@ -564,28 +518,21 @@ public final class FakeDriver implements AutoCloseable {
 
     synchronized int cuModuleLoadDataEx(
             MemorySegment out, MemorySegment image, int count, MemorySegment options, MemorySegment values) {
-        if (count == 0) {
-            // Machine code of cuLinkComplete; anything else the driver refuses.
-            byte[] start = image.reinterpret(3).toArray(JAVA_BYTE);
-            if (!new String(start, StandardCharsets.UTF_8).equals(fakeMagic)) {
-                return INVALID_IMAGE;
-            }
-            int code = create("module", out);
-            if (code == 0) {
-                kernelsOf.put(
-                        out.reinterpret(8).get(JAVA_LONG, 0),
-                        kernelsIn(image.reinterpret(Long.MAX_VALUE).getString(0)));
-            }
-            return code;
-        }
         readOptions(count, options, values);
         String ptx = image.reinterpret(Long.MAX_VALUE).getString(0);
+        compiled = ptx;
+        compilations++;
         writeLog(3, "compiled " + ptx.length() + " characters");
         if (!jitError.isEmpty()) {
             writeLog(5, jitError);
             return INVALID_PTX;
         }
-        return create("module", out);
+        int code = create("module", out);
+        Map<String, List<Integer>> found = kernelsIn(ptx);
+        if (code == 0 && !found.isEmpty()) {
+            kernelsOf.put(out.reinterpret(8).get(JAVA_LONG, 0), found);
+        }
+        return code;
     }
 
     private void readOptions(int count, MemorySegment options, MemorySegment values) {

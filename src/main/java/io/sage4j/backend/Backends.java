@@ -117,6 +117,9 @@ public final class Backends {
      * @throws SageException if the name is unknown or that backend cannot run here, with the reason
      */
     public static Choice open(String name) {
+        if (name.equals(CUDA)) {
+            DriverSearch.here().driver().ifPresent(driver -> Rehearsal.start(driver::linkAll));
+        }
         List<Candidate> all = candidates();
         if (name.equals(AUTO)) {
             Candidate best = all.stream()

@@ -50,25 +50,10 @@ final class CudaBackend implements DeviceBackend {
     CudaBackend(CudaDriver driver, int ordinal, KernelStore store) {
         info = driver.device(ordinal).info();
         arch = arch(info);
-        rehearse(driver);
+        Rehearsal.start(() -> CudaPlan.rehearse(arch, info));
         context = driver.device(ordinal).retainContext();
         kernels = new CudaKernels(context, arch, store);
         tensors = new CudaTensors(context);
-    }
-
-    /**
-     * Does for the first time, while the driver makes the context, what the first call would else spend its time on: Java
-     * loads the classes of a plan, and links the driver's functions.
-     */
-    private void rehearse(CudaDriver driver) {
-        for (Runnable part : List.<Runnable>of(driver::linkAll, () -> CudaPlan.rehearse(arch, info))) {
-            Thread.ofPlatform()
-                    .daemon()
-                    .name("sage4j-rehearse")
-                    // What fails here fails again where it is needed, and is told there.
-                    .uncaughtExceptionHandler((thread, failure) -> {})
-                    .start(part);
-        }
     }
 
     private static Arch arch(DeviceInfo gpu) {

@@ -99,7 +99,7 @@ final class CudaPlan {
         }
     }
 
-    /** Lays a small call out and throws it away; see {@link CudaBackend}. */
+    /** Lays a small call out and throws it away; see {@link Rehearsal}. */
     static void rehearse(Arch arch, DeviceInfo info) {
         Scheme scheme =
                 Variant.of(arch == Arch.SM_90A ? "int8-fp8-sm90" : "int8-fp16").scheme();

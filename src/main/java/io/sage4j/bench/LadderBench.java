@@ -34,7 +34,7 @@ import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
 public record LadderBench(
         List<Variant> variants, List<Integer> headDims, List<Integer> tokens, int batch, int heads, int runs) {
     /** What a run may take, in seconds. */
-    public static final double MOST_SECONDS = 1.5;
+    public static final double MOST_SECONDS = 0.7;
 
     /** Runs before the timed ones: the first compiles. */
     private static final int WARMUP = 2;

@@ -131,7 +131,7 @@ public final class Rounding {
 
     /** Value of an E4M3 code. */
     public static float e4m3Value(byte code) {
-        int bits = code < 0 ? code + 256 : code;
+        int bits = unsigned(code, 256f);
         int sign = bits / 128;
         int rest = bits - 128 * sign;
         int exponent = rest / 8;
@@ -145,7 +145,7 @@ public final class Rounding {
 
     /** Value of an E5M2 code. */
     public static float e5m2Value(byte code) {
-        int bits = code < 0 ? code + 256 : code;
+        int bits = unsigned(code, 256f);
         int sign = bits / 128;
         int rest = bits - 128 * sign;
         int exponent = rest / 4;
@@ -162,7 +162,7 @@ public final class Rounding {
 
     /** Value of a bfloat16. */
     public static float bf16Value(short raw) {
-        int bits = raw < 0 ? raw + 65536 : raw;
+        int bits = unsigned(raw, 65536f);
         int sign = bits / 32768;
         int rest = bits - 32768 * sign;
         int exponent = rest / 128;
@@ -214,6 +214,18 @@ public final class Rounding {
 
     private static int isNaN(float x) {
         return TornadoMath.abs(x) > -1f ? 0 : 1;
+    }
+
+    /**
+     * The bits of a signed code as a positive number. In float, as a comparison of integers becomes an arithmetic shift, which
+     * TornadoVM's PTX backend makes a logical one.
+     */
+    private static int unsigned(int code, float span) {
+        float value = code;
+        if (value < 0f) {
+            value = value + span;
+        }
+        return (int) value;
     }
 
     /** 1 for negative numbers and for -0. */

@@ -264,7 +264,7 @@ class BadInputTest {
                 options("'ten', expected a whole number", "bench", "attention", "--runs", "ten"),
                 options("runs is 19, expected at least 20", "bench", "attention", "--runs", "19"),
                 options("'int8', expected float32, float16, bfloat16", "bench", "attention", "--dtype", "int8"),
-                options("backend jvm has no tensors in GPU memory; open backend cuda", onGpu("1x1x8x64")),
+                options("has no tensors in GPU memory; open backend cuda", onGpu("1x1x8x64")),
                 options("'1x2', expected BxHxNxD", onGpu("1x1x8x64,1x2")),
                 options("is no directory", "bench", "attention", "--record", "/none/r.json"),
                 options("'foo', expected one of attend, demo, devices, variants, bench", "foo"),
@@ -277,7 +277,7 @@ class BadInputTest {
     }
 
     private static String[] onGpu(String shape) {
-        return new String[] {"bench", "attention", "--on-gpu", "--backend", "jvm", "--shape", shape};
+        return new String[] {"bench", "attention", "--on-gpu", "--backend", "auto", "--shape", shape};
     }
 
     @ParameterizedTest

@@ -33,6 +33,10 @@ class PlanContractTest {
     private static final DType[] DTYPES = {DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16};
     private static final int RANDOM_CASES = 40;
     private static final int DEVICE_SHARE = 8;
+    /** {@code -Dsage4j.part=k/n}: only every n-th of these, from the k-th (0 to n - 1), so that several JVMs can share them. */
+    private static final String[] PART =
+            System.getProperty("sage4j.part", "0/1").split("/");
+
     private static final long SEED = Long.getLong("sage4j.seed", 20251123);
 
     /** Products of a case, heads included, at most. */
@@ -120,7 +124,11 @@ class PlanContractTest {
     private static Stream<PlanCase> share(Stream<PlanCase> cases) {
         List<PlanCase> all = cases.toList();
         int step = PlanChecks.isRealTornadoVm() ? DEVICE_SHARE : 1;
-        return IntStream.range(0, all.size()).filter(n -> n % step == 0).mapToObj(all::get);
+        int part = Integer.parseInt(PART[0]);
+        int parts = Integer.parseInt(PART[1]);
+        return IntStream.range(0, all.size())
+                .filter(n -> n % step == 0 && n / step % parts == part)
+                .mapToObj(all::get);
     }
 
     @ParameterizedTest

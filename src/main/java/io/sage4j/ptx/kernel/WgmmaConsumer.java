@@ -9,7 +9,6 @@ import io.sage4j.ptx.Fence;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.KernelBuilder;
 import io.sage4j.ptx.Mbarrier;
-import io.sage4j.ptx.NamedBarrier;
 import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
@@ -29,20 +28,17 @@ import java.util.List;
  * <pre>
  *   if the last pass ended a work tile: take the next one
  *   S = Q K(j)^T and T = P V(of the last pass), both in the background
- *   S is there:  m' = max(m, c max S - offset); alpha = 2^(m - m')
- *   T is there:  O = O alpha(of the last pass) + T; if that ended a work tile: write it, O = 0
- *   P = e4m3(2^(c S - m'))
+ *   S is there:  m' = max(m, c max S); alpha = 2^(m - m')
+ *   T is there:  O = O alpha(of the last pass) + T; P = e4m3(2^(c S - m' + offset)); if that ended a work tile: write it, O = 0
  * </pre>
  *
- * <p>Two warpgroups take turns at the tensor cores: one starts its products when the other's Q K^T is done, so that the
- * exponentials of one run beside the products of the other.
+ * <p>The warpgroups are not held to turns: while one exponentiates, another's products keep the tensor cores busy.
  *
  * <p>S starts from the bits of 1.5 * 2^23, so the integer sums are floats as they stand: {@code c * (S - 1.5 * 2^23)}
  * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores first become
  * exact distances from the largest one. That and masking share one branch, decided while S is on its way.
  *
- * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is
- * rounded once; ex2, lg2 are approximate. A NaN or infinity in V reaches the whole channel, as in the model.
+ * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is rounded once; ex2, lg2 are approximate. A NaN or infinity in V reaches the whole channel, as in the model.
  */
 final class WgmmaConsumer {
     private static final int KEYS = WgmmaLayout.KEYS;
@@ -122,17 +118,12 @@ final class WgmmaConsumer {
     }
 
     void attend() {
-        if (takesTurns()) {
-            k.when(k.compare(Relation.EQ, Type.U32, warpgroup, Imm.of(spec.consumers() - 1)), () -> arrive(Imm.of(1)));
-        }
         take();
         setScores();
         awaitStage(kernel.fullK, passes, Imm.of(0));
-        awaitTurn();
         startScores();
         readScale();
         k.emit(new WgmmaWait(0));
-        passTurn();
         maximum();
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, Imm.of(0)));
@@ -140,10 +131,8 @@ final class WgmmaConsumer {
         k.loop(this::hasNext, this::pass);
         Reg before = k.add(passes, -1);
         awaitStage(kernel.fullV, before, Imm.of(0));
-        awaitTurn();
         k.emit(new Fence(Fence.Kind.WGMMA));
         startOutput(before);
-        passTurn();
         k.emit(new WgmmaWait(0));
         accumulate(alpha);
         if (spec.lse()) {
@@ -162,7 +151,6 @@ final class WgmmaConsumer {
         k.set(left, Operation.SUB, Type.U32, left, Imm.of(1));
         Reg ended = k.compare(Relation.EQ, Type.U32, left, Imm.of(0));
         k.when(ended, this::takeNext);
-        awaitTurn();
         startScores();
         Reg before = k.add(passes, -1);
         awaitStage(kernel.fullV, before, Imm.of(0));
@@ -170,7 +158,6 @@ final class WgmmaConsumer {
         startOutput(before);
         readScale();
         k.emit(new WgmmaWait(1));
-        passTurn();
         List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
         maximum();
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
@@ -179,14 +166,21 @@ final class WgmmaConsumer {
         Reg sign = k.shr(bits(alpha.get(0)), 31);
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, sign));
         k.emit(new WgmmaWait(0));
-        accumulate(factors);
         release(kernel.emptyV, stage(k.add(passes, -2)));
+        accumulate(factors);
+        // Sums and exponentials in one piece fill each other's gaps, if there are registers for P while O is written.
+        boolean together = dim == WgmmaLayout.MAX_DIM;
+        if (together) {
+            exponentials();
+        }
         k.when(ended, () -> {
             writeTile(k.add(begun, -1));
             o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
             sum.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
         });
-        exponentials();
+        if (!together) {
+            exponentials();
+        }
     }
 
     /** Goes on to the next work tile; the last one's products with Q are done. */
@@ -460,26 +454,6 @@ final class WgmmaConsumer {
         Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
         Address at = Address.of(kernel.stageAddress(barriers, stage, BARRIER));
         k.guarded(first, () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null)));
-    }
-
-    private boolean takesTurns() {
-        return spec.consumers() == 2;
-    }
-
-    private void awaitTurn() {
-        if (takesTurns()) {
-            k.emit(new NamedBarrier(true, k.add(warpgroup, 1), 256));
-        }
-    }
-
-    private void passTurn() {
-        if (takesTurns()) {
-            arrive(k.sub(Type.U32, Imm.of(2), warpgroup));
-        }
-    }
-
-    private void arrive(Operand barrier) {
-        k.emit(new NamedBarrier(false, barrier, 256));
     }
 
     private Reg floating(Reg bits) {

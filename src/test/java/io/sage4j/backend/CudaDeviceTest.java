@@ -502,9 +502,6 @@ class CudaDeviceTest {
             sage.enqueue(q, q, q, spec, out, stream);
             stream.synchronize();
         }
-        Tensor large = sage.allocate(DType.FLOAT16, 1, 1, 1 << 20, 64);
-        Tensor past = Tensor.ofDevice(large.address(), DType.FLOAT16, 1, 1, 1 << 30, 64);
-        assertThatThrownBy(() -> sage.attend(q, past, past, spec, out)).hasMessageContaining("which is no GPU memory");
-        free(q, out, large);
+        free(q, out);
     }
 }

@@ -88,6 +88,12 @@ public final class ActivationsBench {
         return run(sage, variant, INPUT, layers, listener);
     }
 
+    /** The same for tensors of another origin, one of them standing for a layer; exact attention is computed once for each. */
+    Measurement runOn(
+            Sage sage, Variant variant, String input, Tensor q, Tensor k, Tensor v, AttentionBench.Listener listener) {
+        return run(sage, variant, input, List.of(new Layer(input, q, k, v)), listener);
+    }
+
     private Measurement run(
             Sage sage, Variant variant, String input, List<Layer> parts, AttentionBench.Listener listener) {
         AttentionSpec spec = AttentionSpec.builder().variant(variant).build();

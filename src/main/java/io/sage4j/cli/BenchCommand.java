@@ -4,12 +4,14 @@ import io.sage4j.AttentionSpec.Causal;
 import io.sage4j.DType;
 import io.sage4j.Sage;
 import io.sage4j.Variant;
+import io.sage4j.bench.ActivationsBench;
 import io.sage4j.bench.AttentionBench;
 import io.sage4j.bench.BenchRecord;
 import io.sage4j.bench.GpuBench;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.Measurement;
 import io.sage4j.bench.Measurement.Accuracy;
+import io.sage4j.bench.RangesBench;
 import io.sage4j.io.AtomicFile;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -142,6 +144,61 @@ final class BenchCommand implements Callable<Integer> {
         } else {
             print(out, found);
         }
+        return 0;
+    }
+
+    @Command(
+            name = "ranges",
+            description =
+                    "Measure SageAttention2++'s table of accuracy by the ranges of P and V, on real, normal and extreme"
+                            + " numbers.",
+            sortOptions = false)
+    int ranges(
+            @Option(
+                            names = "--backend",
+                            paramLabel = "NAME",
+                            defaultValue = "auto",
+                            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
+                    String backend,
+            @Option(
+                            names = "--record",
+                            paramLabel = "FILE",
+                            converter = Words.ToFile.class,
+                            description = "Write the figures, the machine and the commit as JSON.")
+                    Path record,
+            @Option(names = "--json", description = "Print the record as JSON.") boolean json,
+            @Option(names = "--quiet", description = "No progress bar.") boolean quiet) {
+        if (record != null) {
+            AtomicFile.check(record);
+        }
+        ActivationsBench activations = ActivationsBench.load();
+        BenchRecord found;
+        try (Sage sage = Sage.open(backend);
+                Progress progress = Progress.start("bench", RangesBench.steps(activations), json || quiet)) {
+            found = BenchRecord.now(
+                    spec.root().commandLine().getParseResult().originalArgs(),
+                    sage.backend(),
+                    sage.backendReason(),
+                    RangesBench.run(sage, activations, progress::step));
+        }
+        if (record != null) {
+            found.write(record);
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            out.println(Json.text(found));
+            return 0;
+        }
+        TextTable table = new TextTable("ranges", "input", ">mean CosSim", ">mean L1", ">worst RMSE", "all finite");
+        found.measurements()
+                .forEach(m -> table.row(
+                        m.variant(),
+                        m.input(),
+                        String.format(Locale.ROOT, "%.6f", m.meanCosine()),
+                        String.format(Locale.ROOT, "%.5f", m.meanRelativeL1()),
+                        String.format(Locale.ROOT, "%.2e", m.worstRmse()),
+                        m.accuracy().stream().allMatch(a -> a.metrics().nonFiniteAgree()) ? "yes" : "NO"));
+        table.print(out);
         return 0;
     }
 

@@ -7,6 +7,7 @@ import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.Convert;
 import io.sage4j.ptx.CopyAsync;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
@@ -20,6 +21,7 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -28,8 +30,8 @@ import java.util.List;
  * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: Q K^T in INT8 or INT4, and P V
  * in FP8 or FP16.
  *
- * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 64 channels, 16 to each of 8 warps beyond, in tiles of 64
- * keys. K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
+ * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 128 channels, 16 to each of 8 warps beyond, in tiles of 64
+ * keys ({@link MmaTarget}). K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
  * barrier a tile. Where shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while
  * Q K(j)^T is computed, with a second barrier. Tiles that every row sees whole run in a first loop without a mask, the
  * others in a second one.
@@ -41,10 +43,8 @@ import java.util.List;
  *       O = O alpha + round(p) V(j)   see {@link PvProduct}
  * </pre>
  *
- * <p>The sums of Q K^T start at the bits of 1.5 * 2^23 as a float: the integer sum, below 2^22, is then that float plus
- * the score, and one subtraction converts it exactly. Such sums are positive, so their bits compare as integers, of which
- * some architectures compare three at once. With smooth Q, {@code c S} becomes {@code c S + ds}, and the
- * maximum is taken behind it.
+ * <p>The maximum is taken of the integer sums, which some architectures compare faster. With smooth Q, {@code c S} becomes
+ * {@code c S + ds}, and the maximum is taken behind it.
  *
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
  * {@link MmaTarget#sharedBytes}: 48 KiB for INT8 and FP8 at D = 128, 64 KiB for FP16; every access is free of bank
@@ -72,7 +72,6 @@ public final class MmaAttention {
     private static final int DEPTH = 32;
 
     private static final int FLOAT = 4;
-    private static final float MAGIC = 0x1.8p23f;
 
     private final KernelBuilder k;
     private final MmaAttentionSpec spec;
@@ -230,11 +229,20 @@ public final class MmaAttention {
         k.emit(new CopyCommit());
         Reg scale = k.mul(Type.F32, qScale, kScale);
         Reg stage = k.and(j, 1);
-        List<List<List<Reg>>> sums = fragments.sums(stage);
         Scores scores = new Scores(scale, masked ? limits(j) : null, shifts(stage));
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        for (List<List<Reg>> rows : sums) {
+        int together = spec.target().together();
+        List<List<List<Reg>>> sums = new ArrayList<>();
+        for (int m = 0; m < rowTiles; m++) {
+            if (m % together == 0) {
+                if (m > 0) {
+                    // Keeps the assembler from loading and multiplying all row tiles first, for which registers lack.
+                    k.emit(new WarpBarrier());
+                }
+                sums.addAll(fragments.sums(stage, m, together));
+            }
+            List<List<Reg>> rows = sums.get(m);
             List<List<Reg>> x =
                     rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
@@ -294,8 +302,7 @@ public final class MmaAttention {
             m = k.add(Type.F32, extreme(x, Operation.MAX, Type.F32), Imm.of(-offset));
         } else {
             Operation further = spec.negativeScale() ? Operation.MIN : Operation.MAX;
-            Reg extreme = k.reg(RegType.F32);
-            convert(extreme, extreme(sums, further, Type.S32));
+            Reg extreme = k.convert(Conversion.F32_FROM_S32, extreme(sums, further, Type.S32));
             m = k.fma(extreme, scores.scale(), Imm.of(-offset));
         }
         for (int mask = 1; mask <= 2; mask *= 2) {
@@ -308,7 +315,7 @@ public final class MmaAttention {
         for (int n = 0; n < x.size(); n++) {
             Reg element = x.get(n);
             if (!first) {
-                convert(element, sums.get(n));
+                k.emit(new Convert(Conversion.F32_FROM_S32, element, List.of(sums.get(n))));
             }
             Reg y = first ? k.add(Type.F32, element, minus) : k.fma(element, scores.scale(), minus);
             k.set(element, Operation.EX2, Type.F32, y);
@@ -327,16 +334,10 @@ public final class MmaAttention {
         return extreme;
     }
 
-    /** The number that a sum stands for. */
-    private void convert(Reg to, Reg sum) {
-        k.set(to, Type.B32, sum);
-        k.set(to, Operation.SUB, Type.F32, to, Imm.of(MAGIC));
-    }
-
     private void scaled(List<Reg> sums, List<Reg> x, Scores scores) {
         for (int n = 0; n < x.size(); n++) {
             Reg element = x.get(n);
-            convert(element, sums.get(n));
+            k.emit(new Convert(Conversion.F32_FROM_S32, element, List.of(sums.get(n))));
             if (scores.shifts().isEmpty()) {
                 k.set(element, Operation.MUL, Type.F32, element, scores.scale());
             } else {
@@ -508,13 +509,10 @@ public final class MmaAttention {
         private final Reg toQ =
                 k.sub(Type.U32, k.mul(Type.U32, warp, Imm.of(warpRows * rowBytes)), Imm.of(ROWS * rowBytes));
 
-        /** Where all sums start: {@link #MAGIC}'s bits. */
-        private final Reg magic = k.move(Type.U32, Imm.of(Float.floatToRawIntBits(MAGIC)));
-
-        /** Q K^T of a stage, above {@link #MAGIC}'s bits: [row tile][n8 tile][4]. */
-        private List<List<List<Reg>>> sums(Reg stage) {
+        /** Q K^T of a stage for {@code count} row tiles from the first one on: [row tile][n8 tile][4]. */
+        private List<List<List<Reg>>> sums(Reg stage, int first, int count) {
             List<List<List<Reg>>> s = new ArrayList<>();
-            for (int m = 0; m < rowTiles; m++) {
+            for (int m = 0; m < count; m++) {
                 List<List<Reg>> rows = new ArrayList<>();
                 for (int n = 0; n < KEYS / N; n++) {
                     rows.add(k.regs(RegType.B32, 4));
@@ -526,8 +524,8 @@ public final class MmaAttention {
                     k.add(Type.U32, keysAt, k.sub(Type.U32, toQ, k.mul(Type.U32, stage, Imm.of(KEYS * rowBytes))));
             for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
                 List<List<Reg>> q = new ArrayList<>();
-                for (int m = 0; m < rowTiles; m++) {
-                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus(m * ROW_TILE * rowBytes);
+                for (int m = 0; m < count; m++) {
+                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus((first + m) * ROW_TILE * rowBytes);
                     List<Reg> quarters = k.loadMatrix(4, qAt);
                     // Loaded in the order of K's quarters: rows before columns.
                     q.add(List.of(quarters.get(0), quarters.get(2), quarters.get(1), quarters.get(3)));
@@ -535,7 +533,7 @@ public final class MmaAttention {
                 Address kAt = qkTile.further(k, keysAt, 2 * depth);
                 for (int n = 0; n < KEYS / N; n += 2) {
                     List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
-                    for (int m = 0; m < rowTiles; m++) {
+                    for (int m = 0; m < count; m++) {
                         multiply(s.get(m).get(n), q.get(m), keys.subList(0, 2), depth == 0);
                         multiply(s.get(m).get(n + 1), q.get(m), keys.subList(2, 4), depth == 0);
                     }
@@ -545,7 +543,7 @@ public final class MmaAttention {
         }
 
         private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, boolean first) {
-            k.mma(spec.target().code().shape(), to, q, keys, first ? Collections.nCopies(4, magic) : to);
+            k.mma(spec.target().code().shape(), to, q, keys, first ? Collections.nCopies(4, Imm.of(0)) : to);
         }
     }
 }

@@ -132,8 +132,8 @@ class MmaAttentionCodeTest {
             Map<String, Integer> mix = MmaAttention.kernel(spec).mix();
             int warpRows = 128 / (spec.threads() / 32);
             assertThat(mix).containsEntry(qk.opcode(), 2 * warpRows * 64 * dim / (16 * 8 * depth));
-            // No conversion of a sum, and no instruction that takes nibbles apart.
-            assertThat(mix).doesNotContainKeys("cvt.rn.f32.s32", "prmt.b32");
+            // No instruction that takes nibbles apart.
+            assertThat(mix).doesNotContainKeys("prmt.b32");
         }
     }
 
@@ -156,7 +156,7 @@ class MmaAttentionCodeTest {
         assertThatThrownBy(() -> spec(wide, 224, false)).hasMessageContaining("up to 192 with FP8");
         Scheme smooth = Variant.INT8_FP16.scheme().withSmoothQ(true);
         assertThatThrownBy(() -> spec(smooth, 160, false)).hasMessageContaining("up to 128 with smooth Q");
-        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 2)).hasMessageContaining("3 row tiles");
+        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 1, 2)).hasMessageContaining("3 row tiles");
         assertThatThrownBy(() -> QkCode.of(QkFormat.FP32, Arch.SM_80)).hasMessageContaining("not FP32");
         MmaTarget int4 = MmaTarget.of(Arch.SM_89, Variant.of("int4-fp8").scheme(), 64);
         assertThatThrownBy(() -> new MmaAttentionSpec(wide, 64, int4, false, false, false, DType.FLOAT16, true))

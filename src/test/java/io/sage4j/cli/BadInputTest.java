@@ -257,7 +257,7 @@ class BadInputTest {
                 options("expected --q, --k and --v, or --in; found none of them", "attend", "-o", "o.npy"),
                 options("Unknown option: '--all'", "devices", "--all"),
                 options("Unmatched argument at index 1: 'int8-fp8'", "variants", "int8-fp8"),
-                options("no benchmark, expected one of attention", "bench"),
+                options("no benchmark, expected one of ladder, attention", "bench"),
                 options("'1x2x3', expected BxHxNxD", "bench", "attention", "--shape", "1x2x3"),
                 options("expected 1..256", "bench", "attention", "--shape", "1x2x3x1000"),
                 options("'0', expected a whole number", "bench", "attention", "--runs", "0"),

@@ -4,6 +4,8 @@ import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.kernel.Elements;
 import io.sage4j.numeric.AttentionShape;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import uk.ac.manchester.tornado.api.types.arrays.BFloat16Array;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
@@ -17,15 +19,17 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  * may hold {@link #LIMIT} elements; more is refused before anything is allocated.
  */
 final class PlanArrays {
+    private static final long PAGE = 4096;
+
     /** Most elements of an array. */
     static final int LIMIT = Integer.MAX_VALUE - 64;
 
     /** Stand-ins for kernel arguments that a variant does not use. */
-    final FloatArray noFloats = new FloatArray(1);
+    final FloatArray noFloats = FloatArray.fromSegmentShallow(pages(1, Float.BYTES));
 
-    final HalfFloatArray noHalves = new HalfFloatArray(1);
-    final ShortArray noShorts = new ShortArray(1);
-    final ByteArray noBytes = new ByteArray(1);
+    final HalfFloatArray noHalves = HalfFloatArray.fromSegmentShallow(pages(1, Short.BYTES));
+    final ShortArray noShorts = ShortArray.fromSegmentShallow(pages(1, Short.BYTES));
+    final ByteArray noBytes = ByteArray.fromSegmentShallow(pages(1, Byte.BYTES));
 
     private int allocations = 4;
 
@@ -60,23 +64,23 @@ final class PlanArrays {
     }
 
     FloatArray floats(String what, long size) {
-        return new FloatArray(checked(what, size));
+        return FloatArray.fromSegmentShallow(pages(checked(what, size), Float.BYTES));
     }
 
     ByteArray bytes(String what, long size) {
-        return new ByteArray(checked(what, size));
+        return ByteArray.fromSegmentShallow(pages(checked(what, size), Byte.BYTES));
     }
 
     HalfFloatArray halves(String what, long size) {
-        return new HalfFloatArray(checked(what, size));
+        return HalfFloatArray.fromSegmentShallow(pages(checked(what, size), Short.BYTES));
     }
 
     private ShortArray shorts(String what, long size) {
-        return new ShortArray(checked(what, size));
+        return ShortArray.fromSegmentShallow(pages(checked(what, size), Short.BYTES));
     }
 
     IntArray ints(String what, long size) {
-        return new IntArray(checked(what, size));
+        return IntArray.fromSegmentShallow(pages(checked(what, size), Integer.BYTES));
     }
 
     IntArray ints(String what, int... values) {
@@ -93,6 +97,15 @@ final class PlanArrays {
             array.set(i, values[i]);
         }
         return array;
+    }
+
+    /**
+     * Memory of an array, in pages of its own. TornadoVM pins the memory of arrays; of two that share a page it can pin one, and
+     * CUDA then refuses to copy the other, of which TornadoVM 5.2.0 prints a line and goes on: the kernel sees zeros.
+     */
+    private static MemorySegment pages(int size, int elementBytes) {
+        long bytes = TornadoNativeArray.ARRAY_HEADER + (long) size * elementBytes;
+        return Arena.ofAuto().allocate(Math.ceilDiv(bytes, PAGE) * PAGE, PAGE).asSlice(0, bytes);
     }
 
     private int checked(String what, long size) {

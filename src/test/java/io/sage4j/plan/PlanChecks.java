@@ -18,7 +18,8 @@ import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
  * Compares a plan that has run with the model.
  *
  * <p>On tornado-jvm everything must be the model's to the bit (a NaN equals a NaN, and a zero the other zero). A real
- * TornadoVM contracts multiplications with additions and has its own exponential: there, only codes must be equal; sums must
+ * TornadoVM contracts multiplications with additions and has its own exponential: there, only codes must be equal (on PTX next to
+ * each other); sums must
  * be within {@link #DEVICE_SUM_ERROR} of the largest, outputs within {@link #DEVICE_ERROR}, lse within {@link #DEVICE_LSE_ERROR}.
  */
 final class PlanChecks {
@@ -177,8 +178,14 @@ final class PlanChecks {
         checkCode(c, "v code", actual.vCodes().get(index), sound ? model.vCodes()[plain] : 0, 0, index, channel);
     }
 
+    /** TornadoVM's PTX backend divides by {@code div.full}, to 2 ulp: what lies half way between codes may go either way. */
+    private static int codeSlack() {
+        return isRealTornadoVm() && askedBackend().equals("PTX") ? 1 : 0;
+    }
+
     private static void checkCode(PlanCase c, String what, int kernel, int model, int head, int row, int d) {
-        if ((byte) kernel != (byte) model) {
+        int difference = Math.abs((byte) kernel - (byte) model);
+        if (difference > codeSlack()) {
             assertThat(kernel)
                     .as("%s %s head %d row %d channel %d", c, what, head, row, d)
                     .isEqualTo(model);

@@ -4,7 +4,7 @@
 usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick]
 
 COMMAND starts sage4j's command line (default ./sage4j). B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
-whole call from FP16 on, and its attention step alone; PyTorch: scaled_dot_product_attention with cuDNN and with FlashAttention, and
+whole call from FP16 on, as a graph and its steps one by one, and the attention step alone; PyTorch: scaled_dot_product_attention with cuDNN and with FlashAttention, and
 SageAttention's own call where it is installed. Times are medians of the GPU's time. Needs PyTorch.
 """
 import json
@@ -82,11 +82,12 @@ def main():
         records.append(record)
         for n, m in zip(lengths, record["measurements"]):
             times = peers(dim, causal != "none", n)
-            whole, attend = m["times"]["medianMs"], m["stepMedianMs"]["attend"]
+            steps = m["stepMedianMs"]
+            whole, plain, attend = m["times"]["medianMs"], steps.pop("one by one"), steps["attend"]
             flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
-            rows.append(dict(head_dim=dim, causal=causal, tokens=n, ms=whole, attend_ms=attend, peers_ms=times,
+            rows.append(dict(head_dim=dim, causal=causal, tokens=n, ms=whole, one_by_one_ms=plain, attend_ms=attend, peers_ms=times,
                              ratio=times["cudnn"] / whole, attend_ratio=times["cudnn"] / attend, tops=flops / attend * 1e-9,
-                             l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"], steps_ms=m["stepMedianMs"]))
+                             l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"], steps_ms=steps))
     smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
                          text=True).stdout.strip()
     merged = dict(what=f"{VARIANT} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"
@@ -95,11 +96,11 @@ def main():
     with open(target + ".part", "w") as f:
         json.dump(merged, f, indent=1)
     os.replace(target + ".part", target)
-    print("| head_dim, mask | tokens | ms | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("| head_dim, mask | tokens | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for r in rows:
         mask = "full" if r["causal"] == "none" else "causal"
-        print(f"| {r['head_dim']} {mask} | {r['tokens']} | {r['ms']:.3f} | {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f}"
+        print(f"| {r['head_dim']} {mask} | {r['tokens']} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} | {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f}"
               f" | {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} | {r['host_us']['prepared']:.1f} |")
 
 

@@ -165,6 +165,16 @@ class SageDeviceTest {
             assertThat(countedCalls())
                     .containsEntry("cuStreamBeginCapture_v2", 1L)
                     .containsEntry("cuGraphInstantiateWithFlags", 1L);
+            assertThat(kernels()).containsExactlyElementsOf(KERNELS);
+            List<Long> streams =
+                    fake.launches.stream().map(FakeDriver.Launch::stream).toList();
+            assertThat(streams.get(1)).as("K after its mean").isEqualTo(streams.get(0));
+            assertThat(streams.get(2)).as("Q beside K").isNotIn(streams.get(0));
+            assertThat(streams.get(3)).as("V beside both").isNotIn(streams.get(0), streams.get(2));
+            assertThat(streams.get(4)).as("V after its scale").isEqualTo(streams.get(3));
+            // V, Q and K before attention; at the end the first stream after the others.
+            assertThat(countedCalls()).containsEntry("cuStreamWaitEvent", 2L + 2L + 2L);
+            assertThat(fake.live()).as("made for the capture").doesNotContainKeys("event", "stream");
             fake.calls.clear();
             call.enqueue();
             call.enqueue();

@@ -304,14 +304,11 @@ final class CudaBackend implements DeviceBackend {
 
     /** Captured on a stream of its own: the caller's may be the default one, which cannot be captured. */
     private CudaGraph graph(AttentionRequest r, CudaPlan plan, DeviceMemory scratch) {
+        if (plan != null) {
+            return plan.graph(context, addressesInPlace(r, scratch.address()));
+        }
         try (CudaStream own = context.newStream()) {
-            return own.capture(() -> {
-                if (plan == null) {
-                    fillWithoutKeys(r, own);
-                } else {
-                    plan.start(own, addressesInPlace(r, scratch.address()));
-                }
-            });
+            return own.capture(() -> fillWithoutKeys(r, own));
         }
     }
 

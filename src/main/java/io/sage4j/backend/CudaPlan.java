@@ -4,6 +4,9 @@ import io.sage4j.DType;
 import io.sage4j.Variant;
 import io.sage4j.backend.CudaKernels.Loaded;
 import io.sage4j.backend.CudaKernels.Wanted;
+import io.sage4j.cuda.CudaContext;
+import io.sage4j.cuda.CudaEvent;
+import io.sage4j.cuda.CudaGraph;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.LaunchShape;
@@ -17,7 +20,9 @@ import io.sage4j.plan.NativeDevice;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
 
 /**
@@ -66,6 +71,7 @@ final class CudaPlan {
     private final List<String> steps = new ArrayList<>();
     private final List<PreparedLaunch> launches = new ArrayList<>();
     private final List<Fixup> fixups = new ArrayList<>();
+    private final StepOrder order;
     private final long scratchBytes;
     private Addresses current;
 
@@ -81,6 +87,8 @@ final class CudaPlan {
         scratchBytes = Math.max(1, recording.scratch);
         List<Loaded> loaded =
                 kernels.get(recording.launches.stream().map(Recorded::kernel).toList());
+        order = new StepOrder(
+                recording.launches.stream().map(CudaPlan::scratchOf).toList());
         for (int n = 0; n < loaded.size(); n++) {
             Recorded recorded = recording.launches.get(n);
             Loaded kernel = loaded.get(n);
@@ -110,6 +118,16 @@ final class CudaPlan {
         NativeAttention.run(recording, call);
         CodeVersion.here();
         recording.launches.forEach(l -> l.kernel().key().toString());
+    }
+
+    private static Set<Long> scratchOf(Recorded launch) {
+        Set<Long> addresses = new HashSet<>();
+        for (Object argument : launch.arguments()) {
+            if (argument instanceof Long value && value >>> TAG_SHIFT == FIRST_TAG + Buffer.SCRATCH.ordinal()) {
+                addresses.add(value);
+            }
+        }
+        return addresses;
     }
 
     private static boolean isAddress(long value) {
@@ -191,6 +209,45 @@ final class CudaPlan {
         for (PreparedLaunch launch : launches) {
             stream.launch(launch);
             mark.run();
+        }
+    }
+
+    /**
+     * All steps as a graph, in which those that do not need each other's results run side by side: short ones fill the GPU
+     * better so.
+     */
+    synchronized CudaGraph graph(CudaContext context, Addresses addresses) {
+        place(addresses);
+        List<Integer> lanes = order.lanes();
+        List<CudaStream> streams = new ArrayList<>();
+        List<CudaEvent> done = new ArrayList<>();
+        try (CudaEvent begin = context.newEvent()) {
+            for (int n = 0; n < launches.size(); n++) {
+                done.add(context.newEvent());
+                if (lanes.get(n) == streams.size()) {
+                    streams.add(context.newStream());
+                }
+            }
+            return streams.get(0).capture(() -> {
+                begin.record(streams.get(0));
+                streams.subList(1, streams.size()).forEach(side -> side.waitFor(begin));
+                for (int n = 0; n < launches.size(); n++) {
+                    CudaStream stream = streams.get(lanes.get(n));
+                    for (int earlier : order.after(n)) {
+                        if (!lanes.get(earlier).equals(lanes.get(n))) {
+                            stream.waitFor(done.get(earlier));
+                        }
+                    }
+                    stream.launch(launches.get(n));
+                    done.get(n).record(stream);
+                }
+                for (int lane = 1; lane < streams.size(); lane++) {
+                    streams.get(0).waitFor(done.get(lanes.lastIndexOf(lane)));
+                }
+            });
+        } finally {
+            done.forEach(CudaEvent::close);
+            streams.forEach(CudaStream::close);
         }
     }
 

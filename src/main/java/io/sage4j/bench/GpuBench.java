@@ -20,7 +20,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * Times one variant on tensors in GPU memory: the GPU's time of a whole call, each step's, and the time that starting a call
+ * Times one variant on tensors in GPU memory: the GPU's time of a whole call as a graph and without one, each step's, and the time that starting a call
  * takes the calling thread; and checks the output of two heads, on sampled rows, against exact attention.
  *
  * @param variant what is timed
@@ -53,6 +53,8 @@ public record GpuBench(
     private static final int CHECKED_HEADS = 2;
     private static final long BUDGET = 1_000_000_000L;
     private static final double LEAST_COSINE = 0.9;
+    /** Name of the time of a whole call whose steps are started one behind the other; else they are started as a graph. */
+    private static final String ONE_BY_ONE = "one by one";
 
     /** @throws SageException if there are too few runs, or the type has no native kernels */
     public GpuBench {
@@ -93,10 +95,13 @@ public record GpuBench(
                     AttentionSpec.builder().variant(variant).causal(causal).build();
             Map<String, Double> host = new LinkedHashMap<>();
             long[] nanos;
+            double oneByOne;
             try (AttentionCall call = sage.prepare(q, k, v, spec, out, null, stream, false);
                     AttentionCall graph = sage.prepare(q, k, v, spec, out, null, stream, true)) {
                 call.time(WARMUP);
-                nanos = call.time(runs);
+                oneByOne = Times.of(call.time(runs)).medianMs();
+                graph.time(WARMUP);
+                nanos = graph.time(runs);
                 host.put("enqueue", startMicros(stream, () -> sage.enqueue(q, k, v, spec, out, stream)));
                 host.put("prepared", startMicros(stream, call::enqueue));
                 host.put("graph", startMicros(stream, graph::enqueue));
@@ -112,6 +117,8 @@ public record GpuBench(
                 throw new SageException(
                         "the output of " + variant.name() + " on " + sage.backend() + " is wrong: " + metrics);
             }
+            Map<String, Double> steps = new LinkedHashMap<>(AttentionBench.stepMedians(results));
+            steps.put(ONE_BY_ONE, oneByOne);
             List<Long> shape = List.of(batch, this.heads, tokens, headDim);
             return new Measurement(
                     "normal(0, 1) from " + DRAWN + " drawn numbers, seed " + SEED + ", in GPU memory",
@@ -123,7 +130,7 @@ public record GpuBench(
                     Notation.of(causal),
                     WARMUP,
                     Times.of(nanos),
-                    AttentionBench.stepMedians(results),
+                    steps,
                     List.of(new Measurement.Accuracy(
                             "first " + checkedHeads() + " heads", reference.rows(), reference.isSampled(), metrics)),
                     host);

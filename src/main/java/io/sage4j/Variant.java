@@ -118,7 +118,17 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
             quantized(
                     "int4-fp8-f16acc",
                     "SageAttention2++ (4+8): INT4 QK^T, smooth Q and K, FP8 PV with FP16 sums",
-                    int4(Accumulator.FP16_FP32, 448f, 2.25f)));
+                    int4(Accumulator.FP16_FP32, 448f, 2.25f)),
+            new Variant(
+                    "mma-fp16",
+                    "on tensor cores by TornadoVM (PTX, CUDA): INT8 QK, FP16 PV, tiles of 128 keys",
+                    Rung.MMA_FP16,
+                    int8(PvFormat.FP16, Accumulator.FP32_FP32, 1f, 1f).withTiles(TileShape.WGMMA)),
+            new Variant(
+                    "mma-fp8",
+                    "on tensor cores by TornadoVM (CUDA): INT8 QK, FP8 PV, tiles of 128 keys",
+                    Rung.MMA_FP8,
+                    int8(PvFormat.E4M3, Accumulator.FP32_FP32, 448f, 448f).withTiles(TileShape.WGMMA)));
 
     /**
      * A variant of one's own.
@@ -130,9 +140,10 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
         SageException.requireArgument(summary, "summary");
         SageException.requireArgument(rung, "rung");
         SageException.requireArgument(scheme, "scheme");
-        if ((rung == Rung.QUANTIZED) != scheme.isQuantized()) {
-            throw new SageException(
-                    "variant " + name + ": rung " + rung + " does not fit a scheme with QK in " + scheme.qk());
+        try {
+            rung.requireFits(scheme);
+        } catch (IllegalArgumentException e) {
+            throw new SageException("variant " + name + ": " + e.getMessage(), e);
         }
     }
 

@@ -2,6 +2,7 @@ package io.sage4j.cli;
 
 import io.sage4j.Sage;
 import io.sage4j.SageException;
+import io.sage4j.Variant;
 import io.sage4j.backend.GpuProbe;
 import io.sage4j.backend.TornadoDevices;
 import io.sage4j.bench.Json;
@@ -9,6 +10,7 @@ import io.sage4j.bench.Machine;
 import io.sage4j.cuda.CudaDriver;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.DriverSearch;
+import io.sage4j.numeric.Rung;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -117,6 +119,7 @@ final class DevicesCommand implements Callable<Integer> {
             all.put("machine", Machine.here());
             all.put("backends", backends);
             all.put("tornado", tornado);
+            all.put("tornadoLacks", lacking());
             all.put("gpus", gpus.gpus());
             all.put("probes", probes(gpus));
             all.put("cuda", gpus.driver().orElse(null));
@@ -128,6 +131,9 @@ final class DevicesCommand implements Callable<Integer> {
         backends.forEach(b -> table.row(b.name(), b.available() ? "yes" : "no", b.detail()));
         table.print(out);
         print(out, tornado);
+        lacking()
+                .forEach((backend, variants) ->
+                        out.println("tornado:" + backend + " has no operations for " + String.join(", ", variants)));
         gpus.print(out);
         print(probes(gpus), out);
         return 0;
@@ -153,5 +159,20 @@ final class DevicesCommand implements Callable<Integer> {
             out.println();
             tornado.missing().forEach(m -> out.println("no " + m.backend() + ": " + m.reason()));
         }
+    }
+
+    /** Backends of TornadoVM that lack operations, and the variants that need them. */
+    static Map<String, List<String>> lacking() {
+        Map<String, List<String>> lacking = new LinkedHashMap<>();
+        for (String backend : Rung.NAIVE.tornadoBackends()) {
+            List<String> variants = Variant.all().stream()
+                    .filter(v -> !v.rung().tornadoBackends().contains(backend))
+                    .map(Variant::name)
+                    .toList();
+            if (!variants.isEmpty()) {
+                lacking.put(backend, variants);
+            }
+        }
+        return lacking;
     }
 }

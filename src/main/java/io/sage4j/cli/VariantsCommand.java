@@ -31,7 +31,17 @@ final class VariantsCommand implements Callable<Integer> {
             return 0;
         }
         TextTable table = new TextTable(
-                "name", "QK", "granularity", ">tiles", "PV", "sums", ">P range", ">V range", "smooth", "summary");
+                "name",
+                "QK",
+                "granularity",
+                ">tiles",
+                "PV",
+                "sums",
+                ">P range",
+                ">V range",
+                "smooth",
+                "TornadoVM",
+                "summary");
         for (Variant variant : Variant.all()) {
             Scheme s = variant.scheme();
             boolean quantized = variant.isQuantized();
@@ -45,6 +55,9 @@ final class VariantsCommand implements Callable<Integer> {
                     quantized ? Notation.of(s.pRange()) : "-",
                     quantized ? Notation.of(s.vRange()) : "-",
                     smoothing(s),
+                    variant.rung().usesTensorCores()
+                            ? String.join(", ", variant.rung().tornadoBackends())
+                            : "any",
                     variant.summary());
         }
         table.print(spec.commandLine().getOut());
@@ -58,6 +71,7 @@ final class VariantsCommand implements Callable<Integer> {
         fields.put("name", variant.name());
         fields.put("summary", variant.summary());
         fields.put("rung", Notation.of(variant.rung()));
+        fields.put("tornadoBackends", variant.rung().tornadoBackends());
         fields.put("qk", Notation.of(s.qk()));
         fields.put("granularity", variant.isQuantized() ? Notation.of(s.granularity()) : null);
         fields.put("tiles", variant.isQuantized() ? s.tiles() : null);

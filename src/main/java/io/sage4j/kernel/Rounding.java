@@ -99,6 +99,67 @@ public final class Rounding {
         return rounded;
     }
 
+    /** FP16 bits, 0..65535, of the nearest value, saturating; 0 for NaN. */
+    public static int halfCode(float x) {
+        float magnitude = TornadoMath.abs(x);
+        if (magnitude > HALF_MAX) {
+            magnitude = HALF_MAX;
+        }
+        float ratio = magnitude * 0x1p14f;
+        int binade = binade32(ratio);
+        int code = 1024 * binade + (int) integer(ratio * powerOfTwo(-binade) * 1024f);
+        if (isNaN(x) == 1) {
+            code = 0;
+        }
+        return code + 32768 * signBit(x);
+    }
+
+    /** FP16 bits of the nearest value of {@code weight}, 0..2; not specified for NaN. For inner loops. */
+    public static int halfCodeOfWeight(float weight) {
+        float y = weight * 0x1p14f;
+        int code = 0;
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            code = 8192;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            code = code + 4096;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            code = code + 2048;
+        }
+        if (y >= 0x1p1f) {
+            y = y * 0x1p-1f;
+            code = code + 1024;
+        }
+        return code + (int) integer(y * 1024f);
+    }
+
+    /** E4M3 code of the nearest value of {@code weight}, 0..448; not specified for NaN. For inner loops. */
+    public static int e4m3CodeOfWeight(float weight) {
+        float y = weight * 0x1p6f;
+        int code = 0;
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            code = 64;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            code = code + 32;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            code = code + 16;
+        }
+        if (y >= 0x1p1f) {
+            y = y * 0x1p-1f;
+            code = code + 8;
+        }
+        return code + (int) integer(y * 8f);
+    }
+
     /** E4M3 code, 0..255, of the nearest value, saturating. */
     public static int e4m3Code(float x) {
         float magnitude = TornadoMath.abs(x);

@@ -6,14 +6,17 @@ import io.sage4j.numeric.Scheme;
 /** One output row on its way through the tiles of keys: the online softmax in base 2 (docs/numerics.md, 5 and 6). */
 final class OnlineRow {
     private final Scheme scheme;
+    private final boolean tensorCores;
     private final float offset;
     private final float[] p;
     private final float[] o;
     private float m = Numbers.MASKED;
-    private float l;
+    /** Sum of p; on tensor cores of the first and of the last four keys of every eight. */
+    private final float[] l = new float[2];
 
-    OnlineRow(Scheme scheme, int dim) {
+    OnlineRow(Scheme scheme, boolean tensorCores, int dim) {
         this.scheme = scheme;
+        this.tensorCores = tensorCores;
         this.offset = scheme.pOffset();
         this.p = new float[scheme.tiles().blockK()];
         this.o = new float[dim];
@@ -36,14 +39,20 @@ final class OnlineRow {
         }
         float mNew = Math.max(m, max);
         float alpha = exp2(m - mNew);
-        float sum = 0;
+        float[] sum = new float[2];
         for (int j = 0; j < keys; j++) {
             float pj = hidden[j] ? 0f : exp2((x[j] - mNew) + offset);
-            sum = sum + pj;
+            int side = tensorCores ? j % 8 / 4 : 0;
+            sum[side] = sum[side] + pj;
             p[j] = scheme.pv().round(pj);
         }
-        l = l * alpha + sum;
+        l[0] = l[0] * alpha + sum[0];
+        l[1] = l[1] * alpha + sum[1];
         m = mNew;
+        if (tensorCores) {
+            TileSum.addMma(scheme.pv().mmaKeys(), alpha, p, hidden, keys, v, vBase, o);
+            return;
+        }
         TileSum.add(scheme.accumulator(), scheme.pv().mmaKeys(), alpha, p, hidden, keys, v, vBase, o);
     }
 
@@ -56,12 +65,13 @@ final class OnlineRow {
      * @param out where the row goes, from {@code outBase} on
      */
     void finish(float[] vScale, float[] vMean, int channelBase, float[] out, int outBase) {
+        float total = l[0] + l[1];
         for (int d = 0; d < o.length; d++) {
-            if (l == 0) {
+            if (total == 0) {
                 out[outBase + d] = 0f;
                 continue;
             }
-            float value = o[d] / l;
+            float value = o[d] / total;
             if (vScale.length > 0) {
                 value = value * vScale[channelBase + d];
             }
@@ -74,7 +84,8 @@ final class OnlineRow {
 
     /** Log-sum-exp of the row, natural units, before the smooth-K correction; minus infinity if no key was visible. */
     float lse(float correction) {
-        return l == 0 ? Float.NEGATIVE_INFINITY : lse(m, l, offset) + correction;
+        float total = l[0] + l[1];
+        return total == 0 ? Float.NEGATIVE_INFINITY : lse(m, total, offset) + correction;
     }
 
     static float lse(float m, float l, float offset) {

@@ -69,4 +69,35 @@ final class TileSum {
             }
         }
     }
+
+    /**
+     * {@code o = o * alpha + a}, {@code a} summed as the MMA of tornado-jvm does: the products of an instruction and what was
+     * summed before are added without rounding (in FP64) and rounded once.
+     *
+     * @param mmaKeys keys of an instruction
+     */
+    static void addMma(
+            int mmaKeys, float alpha, float[] p, boolean[] hidden, int keys, float[] v, int vBase, float[] o) {
+        int dim = o.length;
+        float[] a = new float[dim];
+        double[] t = new double[dim];
+        for (int first = 0; first < keys; first += mmaKeys) {
+            Arrays.fill(t, 0);
+            for (int j = first; j < Math.min(first + mmaKeys, keys); j++) {
+                if (!hidden[j]) {
+                    double pj = p[j];
+                    int row = vBase + j * dim;
+                    for (int d = 0; d < dim; d++) {
+                        t[d] = t[d] + pj * v[row + d];
+                    }
+                }
+            }
+            for (int d = 0; d < dim; d++) {
+                a[d] = (float) (t[d] + a[d]);
+            }
+        }
+        for (int d = 0; d < dim; d++) {
+            o[d] = o[d] * alpha + a[d];
+        }
+    }
 }

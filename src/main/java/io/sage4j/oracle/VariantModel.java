@@ -14,6 +14,7 @@ import java.util.stream.IntStream;
  */
 public final class VariantModel {
     private final AttentionInputs in;
+    private final Rung rung;
     private final Scheme scheme;
     private final AttentionShape shape;
     private final int dim;
@@ -21,8 +22,9 @@ public final class VariantModel {
     private final float[] o;
     private final float[] lse;
 
-    private VariantModel(AttentionInputs in, Scheme scheme) {
+    private VariantModel(AttentionInputs in, Rung rung, Scheme scheme) {
         this.in = in;
+        this.rung = rung;
         this.scheme = scheme;
         this.shape = in.shape();
         this.dim = shape.headDim();
@@ -36,17 +38,15 @@ public final class VariantModel {
      *
      * @param in the call
      * @param rung which kernel of the ladder
-     * @param scheme formats, granularity, smoothing, accumulation; for {@link Rung#QUANTIZED} a quantized one
+     * @param scheme formats, granularity, smoothing, accumulation; a quantized one for a rung that takes these
      * @throws IllegalArgumentException if the rung and the scheme do not fit together
      */
     public static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme) {
-        if ((rung == Rung.QUANTIZED) != scheme.isQuantized()) {
-            throw new IllegalArgumentException("rung " + rung + " with a scheme in " + scheme.qk());
-        }
-        VariantModel model = new VariantModel(in, scheme);
+        rung.requireFits(scheme);
+        VariantModel model = new VariantModel(in, rung, scheme);
         NumericCounts[] counts = {new NumericCounts(0, 0, 0, in.v().length)};
         Optional<QuantizedOperands> operands = Optional.empty();
-        if (rung == Rung.QUANTIZED) {
+        if (rung.isQuantized()) {
             QuantizedOperands quantized = OperandModel.quantize(in, scheme, counts);
             operands = Optional.of(quantized);
             model.eachRow((b, h, i) -> model.quantizedRow(quantized, b, h, i));
@@ -101,7 +101,7 @@ public final class VariantModel {
     }
 
     private void flashRow(int b, int h, int i) {
-        OnlineRow row = new OnlineRow(scheme, dim);
+        OnlineRow row = new OnlineRow(scheme, false, dim);
         eachTile(b, h, i, row, in.v(), plain(b, h, i));
         int at = in.qRow(b, h, i);
         row.finish(new float[0], new float[0], 0, o, at);
@@ -109,7 +109,7 @@ public final class VariantModel {
     }
 
     private void quantizedRow(QuantizedOperands operands, int b, int h, int i) {
-        OnlineRow row = new OnlineRow(scheme, dim);
+        OnlineRow row = new OnlineRow(scheme, rung.usesTensorCores(), dim);
         eachTile(b, h, i, row, operands.vValues(), quantized(operands, b, h, i));
         int at = in.qRow(b, h, i);
         int channelBase = (b * shape.kvHeads() + shape.kvHead(h)) * dim;

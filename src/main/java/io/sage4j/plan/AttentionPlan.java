@@ -6,10 +6,12 @@ import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Rung;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -66,7 +68,7 @@ public final class AttentionPlan implements AutoCloseable {
             execution = null;
             return;
         }
-        family = problem.rung() == Rung.QUANTIZED
+        family = problem.rung().isQuantized()
                 ? new QuantizedSteps(problem, config, io, arrays)
                 : new PlainSteps(problem, config, io, arrays);
         StepGraph steps = new StepGraph();
@@ -140,19 +142,36 @@ public final class AttentionPlan implements AutoCloseable {
             KernelConfig config,
             TornadoDevice device,
             DeviceSettings settings) {
-        if ((problem.rung() == Rung.QUANTIZED) != problem.scheme().isQuantized()) {
-            throw new SageException("rung " + problem.rung() + " does not fit a scheme with Q K^T in "
-                    + problem.scheme().qk());
+        try {
+            problem.rung().requireFits(problem.scheme());
+        } catch (IllegalArgumentException e) {
+            throw new SageException(e.getMessage(), e);
         }
+        requireOperations(problem.rung(), device);
         requireLengths(problem.shape());
         if (!isEmpty(problem.shape())) {
-            if (problem.rung() == Rung.QUANTIZED) {
+            if (problem.rung().isQuantized()) {
                 QuantizedSteps.check(problem);
             } else {
                 PlainSteps.check(problem);
             }
         }
         return new AttentionPlan(problem, bindings, config, device, settings);
+    }
+
+    /** Says what a backend of TornadoVM lacks before it is asked to compile it; tornado-jvm lacks nothing. */
+    private static void requireOperations(Rung rung, TornadoDevice device) {
+        if (KernelContext.class.getModule().isNamed()) {
+            requireOperations(rung, device.getTornadoVMBackend().name().toLowerCase(Locale.ROOT));
+        }
+    }
+
+    static void requireOperations(Rung rung, String backend) {
+        if (!rung.tornadoBackends().contains(backend)) {
+            throw new SageException("rung " + rung + " needs operations of tensor cores that TornadoVM has on "
+                    + String.join(" and ", rung.tornadoBackends()) + ", not on " + backend
+                    + "; use --backend tornado:" + rung.tornadoBackends().get(0) + " or another variant");
+        }
     }
 
     /** Keeps the sums and products of sizes, here and in the kernels, inside an int. */

@@ -94,7 +94,8 @@ final class PlainSteps implements AttentionSteps {
             case NAIVE -> naive(steps);
             case TILED -> tiled(steps);
             case FLASH -> flash(steps);
-            case QUANTIZED -> throw new IllegalArgumentException("not an unquantized rung: " + problem.rung());
+            case QUANTIZED, MMA_FP16, MMA_FP8 ->
+                throw new IllegalArgumentException("not an unquantized rung: " + problem.rung());
         }
     }
 

@@ -30,8 +30,9 @@ final class PlanArrays {
     final HalfFloatArray noHalves = HalfFloatArray.fromSegmentShallow(pages(1, Short.BYTES));
     final ShortArray noShorts = ShortArray.fromSegmentShallow(pages(1, Short.BYTES));
     final ByteArray noBytes = ByteArray.fromSegmentShallow(pages(1, Byte.BYTES));
+    final IntArray noInts = IntArray.fromSegmentShallow(pages(1, Integer.BYTES));
 
-    private int allocations = 4;
+    private int allocations = 5;
 
     /**
      * A tensor of the caller, as kernels take it: the array of its type, and stand-ins for the others.
@@ -55,7 +56,7 @@ final class PlanArrays {
 
     /** The stand-ins, which never change. */
     Object[] standIns() {
-        return new Object[] {noFloats, noHalves, noShorts, noBytes};
+        return new Object[] {noFloats, noHalves, noShorts, noBytes, noInts};
     }
 
     /** Arrays allocated so far. */

@@ -36,6 +36,7 @@ final class QuantizedSteps implements AttentionSteps {
     private final IntArray qNonFinite;
     private final IntArray kNonFinite;
     private final IntArray vCounts;
+    private final MmaSteps mma;
 
     /**
      * How the rows of Q or K share scales and means.
@@ -68,8 +69,11 @@ final class QuantizedSteps implements AttentionSteps {
         qNonFinite = arrays.ints("q counts", (long) qHeads * qGroups.sets());
         kNonFinite = arrays.ints("k counts", (long) kvHeads * kGroups.sets());
         vCounts = arrays.ints("v counts", (long) kvHeads * chunks() * QuantizeV.COUNTS);
-        sizes = arrays.ints("sizes", sizes());
         factors = arrays.floats("factors", problem.smScale() * Numbers.LOG2E, scheme.pOffset());
+        mma = problem.rung().usesTensorCores()
+                ? new MmaSteps(problem, config, io, arrays, operands, sizes(), factors, vCounts)
+                : null;
+        sizes = mma == null ? arrays.ints("sizes", sizes()) : mma.sizes();
     }
 
     /** Refuses a problem whose arrays would be too large, before any is allocated. */
@@ -173,7 +177,11 @@ final class QuantizedSteps implements AttentionSteps {
         if (scheme.smoothQ()) {
             deltaS(steps);
         }
-        attend(steps);
+        if (mma == null) {
+            attend(steps);
+        } else {
+            mma.addTo(steps);
+        }
         if (problem.lse() && scheme.smoothK()) {
             correctLse(steps);
         }

@@ -50,6 +50,14 @@ class DevicesCommandTest {
     }
 
     @Test
+    void saysWhichBackendsOfTornadoVmLackOperations() {
+        assertThat(CliRun.of("devices").succeeds().out())
+                .contains("tornado:opencl has no operations for mma-fp16, mma-fp8")
+                .contains("tornado:ptx has no operations for mma-fp8")
+                .doesNotContain("tornado:cuda has no");
+    }
+
+    @Test
     void cudaBackendSaysWhyNot() {
         // Where there is a driver the GPU decides, which this test does not know.
         String expected = DriverSearch.here().reason().orElse("");

@@ -118,6 +118,30 @@ class RoundingTest {
     }
 
     @Test
+    void halfCodesAreThoseOfTheFormat() {
+        sweep(0x7C00, code -> Float16.decode((short) code), x -> {
+            int expected = Float.isNaN(x) ? 0 : Float16.encodeSaturating(x) & 0xFFFF;
+            same(expected, Rounding.halfCode(x), x);
+        });
+    }
+
+    @Test
+    void codesOfWeightsAreThoseOfTheFormats() {
+        assertThat(Rounding.halfCodeOfWeight(0f)).isZero();
+        assertThat(Rounding.e4m3CodeOfWeight(0f)).isZero();
+        sweep(0x7C00, code -> Float16.decode((short) code), x -> {
+            if (x > 0 && x <= 2) {
+                same(Float16.encode(x) & 0xFFFF, Rounding.halfCodeOfWeight(x), x);
+            }
+        });
+        sweep(0x7F, code -> Fp8.E4M3.decode((byte) code), x -> {
+            if (x > 0 && x <= 448) {
+                same(Fp8.E4M3.encode(x) & 0xFF, Rounding.e4m3CodeOfWeight(x), x);
+            }
+        });
+    }
+
+    @Test
     void halfRangeSaturates() {
         sweep(0x7C00, code -> Float16.decode((short) code), x -> {
             float saturated = Float16.decode(Float16.encodeSaturating(x));

@@ -65,7 +65,9 @@ class VariantModelTest {
         "int8-int8-token,      0.9996,    0.025, 0.014",
         "sage1,                0.9999,    0.014, 0.007",
         "int4-fp8,             0.98,      0.21,  0.09",
-        "int4-fp8-f16acc,      0.98,      0.21,  0.09"
+        "int4-fp8-f16acc,      0.98,      0.21,  0.09",
+        "mma-fp16,             0.9999,    0.012, 0.006",
+        "mma-fp8,              0.9992,    0.04,  0.0186"
     })
     void accuracyOnNormalData(String name, double cosine, double relativeL1, double relativeL1WithBiasedV) {
         RandomInputs data = RandomInputs.normal(SHAPE, SEED);

@@ -2,6 +2,7 @@ package io.sage4j.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sage4j.Variant;
 import io.sage4j.numeric.Float16;
 import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
@@ -9,6 +10,7 @@ import io.sage4j.oracle.ModelResult;
 import io.sage4j.oracle.NumericCounts;
 import io.sage4j.oracle.QuantizedOperands;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
@@ -22,7 +24,7 @@ import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
  * each other); sums must
  * be within {@link #DEVICE_SUM_ERROR} of the largest, outputs within {@link #DEVICE_ERROR}, lse within {@link #DEVICE_LSE_ERROR}.
  */
-final class PlanChecks {
+public final class PlanChecks {
     /** Error of an output of a real TornadoVM, as a fraction of the largest: P may round to a neighbour. */
     static final double DEVICE_ERROR = 2e-2;
     /** Error of an lse of a real TornadoVM, up to a magnitude of 100; in proportion beyond, as FP32 numbers lie further apart. */
@@ -35,6 +37,17 @@ final class PlanChecks {
     /** Whether the TornadoVM API on the class path is a real TornadoVM: its SDK is made of named modules. */
     static boolean isRealTornadoVm() {
         return KernelContext.class.getModule().isNamed();
+    }
+
+    /** The variants whose operations the backend under test has; tornado-jvm has all. */
+    public static List<Variant> runnable(List<Variant> variants) {
+        return isRealTornadoVm()
+                ? variants.stream()
+                        .filter(v -> v.rung()
+                                .tornadoBackends()
+                                .contains(askedBackend().toLowerCase(Locale.ROOT)))
+                        .toList()
+                : variants;
     }
 
     /** Fills the plan, runs it, and compares everything. */

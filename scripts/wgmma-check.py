@@ -163,7 +163,7 @@ class Preprocess:
             return run
         return {
             "k-mean": go(self.mean, (bk, d // 32), 256, view(k) + [p(ops["mean"])]),
-            "quantize-k": go(self.k, (n_k, bk), 256, view(k) + [p(ops["mean"]), p(ops["k"]), p(ops["ks"])]),
+            "quantize-k": go(self.k, (n_k, bk), self.k.max_threads_per_block, view(k) + [p(ops["mean"]), p(ops["k"]), p(ops["ks"])]),
             "quantize-q": go(self.q, (n_q * 4, bh), 128, view(q) + [p(ops["q"]), p(ops["qs"])]),
             "v-scale": go(self.scale, (bk, d // 32), 256, view(v) + [p(ops["vs"]), p(ops["inverse"])]),
             "quantize-v": go(self.v, (2 * n_k, bk), 128, view(v) + [p(ops["inverse"]), p(ops["v"])]),

@@ -14,7 +14,7 @@ import io.sage4j.ptx.Type;
  * Mean of K or V over the tokens of a head, or of Q over those of a block, in FP32 (docs/numerics.md, 1), equal to
  * {@link io.sage4j.numeric.TokenMean} to the bit.
  *
- * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 32.
+ * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 40, 56 up to 64 channels.
  * Parameters: the seven of {@link StridedInput}, then {@code mean} (U64): FP32 [batch * heads][paddedDim], zero in the
  * padding.
  */

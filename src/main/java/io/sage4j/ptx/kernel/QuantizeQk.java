@@ -24,17 +24,20 @@ import java.util.List;
  * a warp where wide loads are allowed, and stay in registers between the maximum and the codes, so the input is read once.
  * CTAs go from the last rows of all heads to the first ones: what the mean has read last is still in L2.
  *
- * <p>Grid: (sets, batch * heads) CTAs of {@link #threads} threads; the sets cover whole tiles of the attention kernel.
- * Shared memory: at most 32 bytes, if warps share a group. Registers: at most 128, where a warp has 16 rows of 128
+ * <p>Grid: (sets, batch * heads) CTAs of at most 512 threads; the sets cover whole tiles of the attention kernel.
+ * Shared memory: at most 64 bytes, if warps share a group. Registers: at most 128, where a warp has 16 rows of 128
  * channels, 255 beyond. Parameters: the seven of {@link StridedInput}; with a mean {@code mean} (U64), FP32 [batch *
  * heads][paddedDim], or with one for each block of Q [batch * heads][blocks][paddedDim]; {@code codes} (U64), [batch * heads][sets * tile][paddedDim] or half as many bytes, zero in the padding, rows as the
  * {@link QkTarget} has them; {@code scales} (U64), FP32 [batch * heads][sets * groups * copies].
  */
 public final class QuantizeQk {
     private static final int LANES = 32;
+    /** Most rows of a group that a warp takes; fewer, and so more warps, where wide loads ask for registers. */
     private static final int WARP_ROWS = 16;
+
+    private static final int WARP_ROWS_WIDE = 8;
     private static final int GROUP_WARPS = 4;
-    private static final int MAX_WARPS = 8;
+    private static final int MAX_WARPS = 16;
     private static final int CHUNK_SHIFT = 4;
     private static final int FLOAT = 4;
     private static final int MAX_DIM = 256;
@@ -81,17 +84,14 @@ public final class QuantizeQk {
         BLOCK
     }
 
-    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, Centre centre, Loads wanted) {
+    private QuantizeQk(KernelBuilder k, DType type, QkTarget target, int paddedDim, Centre centre, Loads loads) {
         this.k = k;
         this.target = target;
         groups = target.groups();
-        share = share(groups);
+        share = share(groups, loads);
         this.paddedDim = paddedDim;
-        int rows = groups.tile() / groups.groups() / share;
-        boolean halves = (paddedDim == 64 || paddedDim == 128) && rows % 2 == 0;
-        Loads possible = wanted == Loads.WIDE && !halves ? Loads.ALIGNED : wanted;
-        perLane = paddedDim / (possible == Loads.WIDE ? LANES / 2 : LANES);
-        loads = Integer.bitCount(perLane) == 1 ? possible : Loads.NARROW;
+        this.loads = loads;
+        perLane = perLane(paddedDim, loads);
         input = new StridedInput(k, type);
         boolean mean = centre != Centre.NONE;
         Reg meanArray = mean ? k.param("mean", Type.U64) : null;
@@ -127,24 +127,36 @@ public final class QuantizeQk {
         return k.mad(Type.U32, head, blocks, k.shr(set, sets));
     }
 
-    /** Threads of a CTA. */
-    public static int threads(ScaleGroups groups) {
-        return LANES * share(groups) * Math.min(groups.groups(), GROUP_WARPS);
+    /** The loads that are wanted, or narrower ones where there are no such ones. */
+    private static Loads possible(ScaleGroups groups, int paddedDim, Loads wanted) {
+        boolean halves = (paddedDim == 64 || paddedDim == 128)
+                && groups.tile() / groups.groups() / share(groups, Loads.WIDE) % 2 == 0;
+        Loads possible = wanted == Loads.WIDE && !halves ? Loads.ALIGNED : wanted;
+        return Integer.bitCount(perLane(paddedDim, possible)) == 1 ? possible : Loads.NARROW;
+    }
+
+    private static int perLane(int paddedDim, Loads loads) {
+        return paddedDim / (loads == Loads.WIDE ? LANES / 2 : LANES);
+    }
+
+    private static int threads(ScaleGroups groups, Loads loads) {
+        return LANES * share(groups, loads) * Math.min(groups.groups(), GROUP_WARPS);
     }
 
     /** Warps that share a group. */
-    private static int share(ScaleGroups groups) {
-        return Math.max(1, groups.tile() / groups.groups() / WARP_ROWS);
+    private static int share(ScaleGroups groups, Loads loads) {
+        int most = loads == Loads.WIDE ? WARP_ROWS_WIDE : WARP_ROWS;
+        return Math.max(1, groups.tile() / groups.groups() / most);
     }
 
-    private static boolean fits(ScaleGroups groups) {
-        int share = share(groups);
+    private static boolean fits(ScaleGroups groups, Loads loads) {
+        int share = share(groups, loads);
         boolean whole = groups.groups() == 1 && groups.tile() % WARP_ROWS == 0;
         boolean grouped = groups.groups() % GROUP_WARPS == 0 && groups.tile() % (groups.period() * share) == 0;
         // Warps that share have one group each: their maxima meet in shared memory once.
         boolean once = share == 1 || groups.groups() <= GROUP_WARPS && Integer.bitCount(share) == 1;
         int rows = groups.tile() / groups.groups() / share;
-        return (whole || grouped) && once && rows <= WARP_ROWS && threads(groups) <= MAX_WARPS * LANES;
+        return (whole || grouped) && once && rows <= WARP_ROWS && threads(groups, loads) <= MAX_WARPS * LANES;
     }
 
     /** The kernel for {@link QkTarget#mma}. */
@@ -173,12 +185,13 @@ public final class QuantizeQk {
         boolean dim = target.swizzled()
                 ? paddedDim == 64 || paddedDim == 128
                 : paddedDim % (LANES * target.code().perByte()) == 0;
-        if (!fits(groups) || !dim || paddedDim > MAX_DIM) {
+        Loads taken = possible(groups, paddedDim, loads);
+        if (!fits(groups, taken) || !dim || paddedDim > MAX_DIM) {
             throw new IllegalArgumentException(
                     "no native quantizer for " + target + " with " + paddedDim + " channels");
         }
-        KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups));
-        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, centre, loads);
+        KernelBuilder k = new KernelBuilder("sage_quantize_qk", threads(groups, taken));
+        QuantizeQk q = new QuantizeQk(k, type, target, paddedDim, centre, taken);
         int perWarp = Math.max(1, groups.groups() / GROUP_WARPS);
         for (int n = 0; n < perWarp; n++) {
             q.group(perWarp, n);
@@ -225,7 +238,7 @@ public final class QuantizeQk {
 
     /** Makes {@code amax} the largest of all warps that share the group. */
     private void combine(Reg amax, Reg group) {
-        int warps = threads(groups) / LANES;
+        int warps = threads(groups, loads) / LANES;
         Reg shared = k.read(k.shared("amax", warps * FLOAT, FLOAT, false));
         Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
         Reg mine = k.mad(Type.U32, warp, Imm.of(FLOAT), shared);

@@ -19,7 +19,7 @@ import java.util.function.UnaryOperator;
 /**
  * One number per channel over all tokens of a head, or of each block of them. A CTA takes 32 channels of a head, one warp for each of the
  * {@link Numbers#MEAN_LANES} interleaved partial results, which are then combined by halves: the order of
- * {@link io.sage4j.numeric.TokenMean}. Sixteen loads are under way at once.
+ * {@link io.sage4j.numeric.TokenMean}. 16 or 32 loads are under way at once.
  *
  * <p>Grid: (batch * heads, paddedDim / 32), and in the third dimension blocks. Shared memory: 1024 bytes.
  */
@@ -29,7 +29,10 @@ final class TokenReduction {
     /** Threads of a CTA. */
     static final int THREADS = CHANNELS * Numbers.MEAN_LANES;
 
+    /** Loads of a thread under way at once; twice as many where there are half as many CTAs. */
     private static final int UNROLL = 16;
+
+    private static final int FEW_CHANNELS = 64;
     private static final int FLOAT = 4;
 
     private final KernelBuilder k;
@@ -42,6 +45,7 @@ final class TokenReduction {
     private final Reg start;
 
     private final Reg tokens;
+    private final int unroll;
 
     /** Places the thread; {@code paddedDim} channels of a head lie side by side in outputs. */
     TokenReduction(KernelBuilder k, StridedInput input, int paddedDim) {
@@ -52,6 +56,7 @@ final class TokenReduction {
     TokenReduction(KernelBuilder k, StridedInput input, int paddedDim, int blockTokens) {
         this.k = k;
         this.input = input;
+        unroll = paddedDim <= FEW_CHANNELS ? 2 * UNROLL : UNROLL;
         Reg tid = k.read(Special.TID_X);
         lane = k.and(tid, CHANNELS - 1);
         warp = k.shr(tid, 5);
@@ -113,14 +118,14 @@ final class TokenReduction {
         Reg step = k.mul(Type.U64, input.tokenBytes(), Imm.of((long) Numbers.MEAN_LANES));
         Reg row = k.move(Type.U32, warp);
         Reg reachable = k.convert(Conversion.S64_FROM_S32, tokens);
-        k.loop(() -> fits(row, (UNROLL - 1) * Numbers.MEAN_LANES, reachable), () -> {
+        k.loop(() -> fits(row, (unroll - 1) * Numbers.MEAN_LANES, reachable), () -> {
             List<Reg> loaded = new ArrayList<>();
-            for (int n = 0; n < UNROLL; n++) {
+            for (int n = 0; n < unroll; n++) {
                 loaded.add(input.load(Address.of(at)));
                 k.set(at, Operation.ADD, Type.U64, at, step);
             }
             loaded.forEach(x -> k.set(result, operation, Type.F32, result, value.apply(x)));
-            k.set(row, Operation.ADD, Type.U32, row, Imm.of(UNROLL * Numbers.MEAN_LANES));
+            k.set(row, Operation.ADD, Type.U32, row, Imm.of(unroll * Numbers.MEAN_LANES));
         });
         k.loop(() -> fits(row, 0, reachable), () -> {
             k.set(result, operation, Type.F32, result, value.apply(input.load(Address.of(at))));

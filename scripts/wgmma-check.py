@@ -12,8 +12,11 @@ import functools
 import json
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import cupy
 import numpy as np
@@ -196,6 +199,42 @@ def check_preprocess(folder, seed):
     return rows, ok
 
 
+def opcodes(path):
+    """Machine instructions of a module, in order, as the assembler of this machine makes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        cubin = os.path.join(folder, "x.cubin")
+        subprocess.run(["ptxas", "-arch=sm_90a", path, "-o", cubin], check=True)
+        text = subprocess.run(["nvdisasm", "-c", cubin], check=True, capture_output=True, text=True).stdout
+    lines = [line.split("*/", 1)[1].split(";")[0] for line in text.splitlines() if re.match(r"\s+/\*[0-9a-f]{4,}\*/", line)]
+    return [re.sub(r"^(@!?U?P\w+\s+)?", "", line.strip()) for line in lines]
+
+
+def check_order(folder):
+    """Whether the loop's maximum lies before the wait for P V, and its exponentials behind it: the assembler may move a wait."""
+    if not (shutil.which("ptxas") and shutil.which("nvdisasm")):
+        print("order of instructions not checked: no ptxas or nvdisasm here", flush=True)
+        return [], True
+    rows, ok = [], True
+    for name in sorted(os.listdir(folder)):
+        if not re.match(r"wgmma_f(32|16)_d\d+_c[01]_l0\.ptx$", name):
+            continue
+        code = opcodes(os.path.join(folder, name))
+        scores = code.index("WARPGROUP.DEPBAR.LE gsb0, 0x1")
+        sums = next(i for i in range(scores, len(code)) if code[i] == "WARPGROUP.DEPBAR.LE gsb0, 0x0")
+        ahead = max(i for i in range(scores) if "GMMA" in code[i])
+        count = lambda word, a, b: sum(word in line for line in code[a:b])
+        back = sums + next(n for n, line in enumerate(code[sums:]) if "GMMA" in line)
+        row = dict(module=name, products_ahead=count("IGMMA", 0, ahead) >= 4 and "QGMMA" in code[ahead],
+                   maxima_before=count("VIMNMX3", scores, sums), exponentials_before=count("MUFU.EX2", scores, sums),
+                   exponentials_behind=count("MUFU.EX2", sums, back))
+        row["ok"] = (row["products_ahead"] and row["maxima_before"] >= 30 and row["exponentials_before"] <= 2
+                     and row["exponentials_behind"] >= 64)
+        ok &= row["ok"]
+        rows.append(row)
+        print(f"{'ok ' if row['ok'] else 'BAD'} order {row}", flush=True)
+    return rows, ok
+
+
 def time_pipeline(folder, lengths, seed):
     rows = []
     b, h = 4, 32
@@ -367,6 +406,8 @@ def main():
     rows, ok = check(folder, seed)
     quantizers, good = check_preprocess(folder, seed)
     ok &= good
+    order, good = check_order(folder)
+    ok &= good
     timings, pipeline = [], []
     if ok and not quick:
         ns = [1024, 2048, 4096, 8192, 32768]
@@ -379,7 +420,7 @@ def main():
                          text=True).stdout.strip()
     record = dict(what="native Hopper kernels; timings: attention alone; pipeline: from FP16 on; B=4, H=32, FP16 N(0,1) inputs",
                   machine=smi, torch=torch.__version__, command=" ".join(["scripts/wgmma-check.py"] + sys.argv[1:]), seed=seed,
-                  checks=rows, quantizers=quantizers, timings=timings, pipeline=pipeline)
+                  checks=rows, quantizers=quantizers, order=order, timings=timings, pipeline=pipeline)
     with open(target + ".part", "w") as f:
         json.dump(record, f, indent=1)
     os.replace(target + ".part", target)

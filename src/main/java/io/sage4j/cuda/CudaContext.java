@@ -19,6 +19,9 @@ public final class CudaContext implements AutoCloseable {
     private static final int POINTER_DEVICE_ORDINAL = 9;
     private static final int MEMORY_OF_DEVICE = 2;
 
+    /** Where the driver puts the context that it pops, which nobody reads: one place for all threads. */
+    private static final MemorySegment POPPED = Arena.global().allocate(JAVA_LONG);
+
     private final CudaDriver driver;
     private final CudaDevice device;
     private final long raw;
@@ -321,9 +324,7 @@ public final class CudaContext implements AutoCloseable {
     }
 
     private int pop() {
-        try (Arena arena = Arena.ofConfined()) {
-            return driver.tryCall(DriverFunction.CONTEXT_POP, arena.allocate(JAVA_LONG));
-        }
+        return driver.tryPop(POPPED);
     }
 
     private void checkPopped(int code) {

@@ -164,6 +164,17 @@ public final class CudaDriver {
         }
     }
 
+    /** Makes the context current that was before, without boxes. */
+    int tryPop(MemorySegment popped) {
+        try {
+            return (int) exact(DriverFunction.CONTEXT_POP).invokeExact(popped);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(DriverFunction.CONTEXT_POP.symbol() + " cannot throw", e);
+        }
+    }
+
     @SuppressWarnings("restricted")
     private MethodHandle exact(DriverFunction function) {
         MethodHandle handle = exact.get(function.ordinal());

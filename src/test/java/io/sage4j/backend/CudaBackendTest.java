@@ -60,6 +60,9 @@ class CudaBackendTest {
     private static final int FEW_KEYS = 64;
     private static final double FEW_KEYS_BOUND = 8e-2;
     private static final double LSE_BOUND = 1e-4;
+    /** Smooth Q adds sums of head_dim products to the scores, rounded once where the model rounds twice. */
+    private static final double SMOOTH_Q_LSE_BOUND = 1e-3;
+
     private static final double WGMMA_LSE_BOUND = 6.5e-2;
     private static final String REQUIRE = "SAGE4J_REQUIRE_CUDA";
 
@@ -174,7 +177,7 @@ class CudaBackendTest {
                     .as("%s: largest error of the output", what)
                     .isLessThanOrEqualTo(few ? FEW_KEYS_BOUND : bound);
             assertThat(error / sum).as("%s: relative L1", what).isLessThanOrEqualTo(few ? FEW_KEYS_BOUND : L1_BOUND);
-            double lseBound = wgmma ? WGMMA_LSE_BOUND : LSE_BOUND;
+            double lseBound = wgmma ? WGMMA_LSE_BOUND : c.variant.scheme().smoothQ() ? SMOOTH_Q_LSE_BOUND : LSE_BOUND;
             for (int n = 0; n < model.lse().length; n++) {
                 float e = model.lse()[n];
                 float a = result.lse().orElseThrow().data().getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, n);

@@ -21,7 +21,6 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
-import io.sage4j.ptx.WarpBarrier;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -30,7 +29,7 @@ import java.util.List;
  * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: Q K^T in INT8 or INT4, and P V
  * in FP8 or FP16.
  *
- * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 128 channels, 16 to each of 8 warps beyond, in tiles of 64
+ * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 64 channels, 16 to each of 8 warps beyond, in tiles of 64
  * keys ({@link MmaTarget}). K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
  * barrier a tile. Where shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while
  * Q K(j)^T is computed, with a second barrier. Tiles that every row sees whole run in a first loop without a mask, the
@@ -232,17 +231,7 @@ public final class MmaAttention {
         Scores scores = new Scores(scale, masked ? limits(j) : null, shifts(stage));
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        int together = spec.target().together();
-        List<List<List<Reg>>> sums = new ArrayList<>();
-        for (int m = 0; m < rowTiles; m++) {
-            if (m % together == 0) {
-                if (m > 0) {
-                    // Keeps the assembler from loading and multiplying all row tiles first, for which registers lack.
-                    k.emit(new WarpBarrier());
-                }
-                sums.addAll(fragments.sums(stage, m, together));
-            }
-            List<List<Reg>> rows = sums.get(m);
+        for (List<List<Reg>> rows : fragments.sums(stage)) {
             List<List<Reg>> x =
                     rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
@@ -505,14 +494,17 @@ public final class MmaAttention {
     private final class Fragments {
         private final Reg row = k.add(Type.U32, k.and(lane, 7), k.shl(k.shr(lane, 4), 3));
         private final Reg start = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
-        /** From the K tile of stage 0 to the warp's rows of Q: a lane's place in them is the same. */
-        private final Reg toQ =
-                k.sub(Type.U32, k.mul(Type.U32, warp, Imm.of(warpRows * rowBytes)), Imm.of(ROWS * rowBytes));
+        /**
+         * Where a lane starts to read Q: its quarters come in the order of the left operand's registers, columns before
+         * rows. In K's order the assembler would copy them for every instruction.
+         */
+        private final Reg startOfQ = qkTile.start(
+                k, k.mad(Type.U32, warp, Imm.of(warpRows * rowBytes), sharedQ), k.and(lane, 15), k.shr(lane, 4));
 
-        /** Q K^T of a stage for {@code count} row tiles from the first one on: [row tile][n8 tile][4]. */
-        private List<List<List<Reg>>> sums(Reg stage, int first, int count) {
+        /** Q K^T of a stage: [row tile][n8 tile][4]. */
+        private List<List<List<Reg>>> sums(Reg stage) {
             List<List<List<Reg>>> s = new ArrayList<>();
-            for (int m = 0; m < count; m++) {
+            for (int m = 0; m < rowTiles; m++) {
                 List<List<Reg>> rows = new ArrayList<>();
                 for (int n = 0; n < KEYS / N; n++) {
                     rows.add(k.regs(RegType.B32, 4));
@@ -520,20 +512,16 @@ public final class MmaAttention {
                 s.add(rows);
             }
             Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), start);
-            Reg queriesAt =
-                    k.add(Type.U32, keysAt, k.sub(Type.U32, toQ, k.mul(Type.U32, stage, Imm.of(KEYS * rowBytes))));
             for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
                 List<List<Reg>> q = new ArrayList<>();
-                for (int m = 0; m < count; m++) {
-                    Address qAt = qkTile.further(k, queriesAt, 2 * depth).plus((first + m) * ROW_TILE * rowBytes);
-                    List<Reg> quarters = k.loadMatrix(4, qAt);
-                    // Loaded in the order of K's quarters: rows before columns.
-                    q.add(List.of(quarters.get(0), quarters.get(2), quarters.get(1), quarters.get(3)));
+                for (int m = 0; m < rowTiles; m++) {
+                    Address qAt = qkTile.further(k, startOfQ, 2 * depth).plus(m * ROW_TILE * rowBytes);
+                    q.add(k.loadMatrix(4, qAt));
                 }
                 Address kAt = qkTile.further(k, keysAt, 2 * depth);
                 for (int n = 0; n < KEYS / N; n += 2) {
                     List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
-                    for (int m = 0; m < count; m++) {
+                    for (int m = 0; m < rowTiles; m++) {
                         multiply(s.get(m).get(n), q.get(m), keys.subList(0, 2), depth == 0);
                         multiply(s.get(m).get(n + 1), q.get(m), keys.subList(2, 4), depth == 0);
                     }

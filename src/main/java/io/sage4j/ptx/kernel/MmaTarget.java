@@ -10,18 +10,19 @@ import io.sage4j.ptx.Arch;
  * of V fit beside each other. Tiles of 128 by 64 keys are the numeric scheme's, so all architectures share them.
  *
  * @param code codes of Q and K
- * @param rowTiles tiles of 16 rows of a warp: 2 up to 128 channels; with more channels the output of 2 leaves too few
- *     registers, so twice as many warps take 1 each
- * @param together row tiles whose scores are in registers at once, sharing the loads of K: 2 up to 64 channels; beyond, one
- *     after the other, and the second one's scores are multiplied while the first one's are exponentiated
+ * @param rowTiles tiles of 16 rows of a warp: 2 up to 64 channels; with more channels the output of 2 leaves too few
+ *     registers for the scores, so twice as many warps take 1 each
  * @param vStages tiles of V in shared memory: 2, or 1 where 2 leave no room for the CTAs that the registers admit; then V
  *     is copied while its tile's scores are computed, at the cost of a second barrier a tile
  */
-public record MmaTarget(QkCode code, int rowTiles, int together, int vStages) {
+public record MmaTarget(QkCode code, int rowTiles, int vStages) {
     /** Shared memory that a multiprocessor keeps for itself, of each CTA and beside its largest one. */
     private static final int RESERVED = 1024;
 
     private static final int ROW_TILE = 16;
+    /** Channels up to which registers hold two row tiles. */
+    private static final int TWO_ROW_TILES = 64;
+
     private static final int WARP = 32;
     private static final int MIN_THREADS = 256;
     private static final int ROWS = TileShape.MMA_SYNC.blockQ();
@@ -29,9 +30,9 @@ public record MmaTarget(QkCode code, int rowTiles, int together, int vStages) {
 
     /** @throws IllegalArgumentException if a number is out of range */
     public MmaTarget {
-        if (rowTiles < 1 || rowTiles > 2 || together < 1 || rowTiles % together != 0 || vStages < 1 || vStages > 2) {
-            throw new IllegalArgumentException("no mma attention with " + rowTiles + " row tiles a warp, " + together
-                    + " together, and " + vStages + " tiles of V, expected 1 or 2 of each");
+        if (rowTiles < 1 || rowTiles > 2 || vStages < 1 || vStages > 2) {
+            throw new IllegalArgumentException("no mma attention with " + rowTiles + " row tiles a warp and " + vStages
+                    + " tiles of V, expected 1 or 2 of each");
         }
     }
 
@@ -47,9 +48,12 @@ public record MmaTarget(QkCode code, int rowTiles, int together, int vStages) {
                     + NativeSupport.of(arch).variant());
         }
         QkCode code = QkCode.of(scheme.qk(), arch);
-        int rowTiles = paddedDim <= 64 ? 2 : 1;
+        // Where FP8 is emulated, its V is converted again for each row tile: sharing it is worth more than registers.
+        boolean emulated =
+                scheme.pv() == PvFormat.E4M3 && !NativeSupport.of(arch).fp8();
+        int rowTiles = paddedDim <= (emulated ? 2 * TWO_ROW_TILES : TWO_ROW_TILES) ? 2 : 1;
         for (int vStages = 2; vStages >= 1; vStages--) {
-            MmaTarget target = new MmaTarget(code, rowTiles, rowTiles, vStages);
+            MmaTarget target = new MmaTarget(code, rowTiles, vStages);
             int bytes = target.sharedBytes(scheme, paddedDim);
             if (target.minBlocks() * (bytes + RESERVED) <= arch.maxSharedBytes() + RESERVED) {
                 return target;

@@ -156,7 +156,7 @@ class MmaAttentionCodeTest {
         assertThatThrownBy(() -> spec(wide, 224, false)).hasMessageContaining("up to 192 with FP8");
         Scheme smooth = Variant.INT8_FP16.scheme().withSmoothQ(true);
         assertThatThrownBy(() -> spec(smooth, 160, false)).hasMessageContaining("up to 128 with smooth Q");
-        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 1, 2)).hasMessageContaining("3 row tiles");
+        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 2)).hasMessageContaining("3 row tiles");
         assertThatThrownBy(() -> QkCode.of(QkFormat.FP32, Arch.SM_80)).hasMessageContaining("not FP32");
         MmaTarget int4 = MmaTarget.of(Arch.SM_89, Variant.of("int4-fp8").scheme(), 64);
         assertThatThrownBy(() -> new MmaAttentionSpec(wide, 64, int4, false, false, false, DType.FLOAT16, true))

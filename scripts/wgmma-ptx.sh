@@ -4,7 +4,7 @@ set -euo pipefail
 [ $# -eq 1 ] || { sed -n 2p "$0"; exit 2; }
 mkdir -p "$1"
 cd "$(dirname "$0")/.." && out=$(cd "$OLDPWD" && cd "$1" && pwd)
-for sums in f32:int8-fp8-sm90 f16:int8-fp8-sm90-f16acc; do
+for sums in f32:int8-fp8-sm90 fast:int8-fp8-sm90-fast f16:int8-fp8-sm90-f16acc pv16:int8-fp16-sm90; do
     for dim in 64 128; do
         for causal in 0 1; do
             for lse in 0 1; do
@@ -24,4 +24,7 @@ for kernel in k-mean quantize-q quantize-k v-scale quantize-v; do
     for dim in 64 128; do
         ./sage4j ptx --kernel "$kernel" --variant int8-fp8-sm90 --head-dim "$dim" -o "$out/prep_${kernel}_d$dim.ptx"
     done
+done
+for dim in 64 128; do
+    ./sage4j ptx --kernel quantize-v --variant int8-fp16-sm90 --head-dim "$dim" -o "$out/prep_quantize-v_pv16_d$dim.ptx"
 done

@@ -86,6 +86,10 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
                     "SageAttention2 on Hopper tiles (64 x 128), FP32 sums per tile",
                     int8(PvFormat.E4M3, Accumulator.FP32_FP32, 448f, 448f).withTiles(TileShape.WGMMA)),
             quantized(
+                    "int8-fp8-sm90-fast",
+                    "the same, half of P coded straight from its exponent: faster, L1 about 1.05 times",
+                    int8(PvFormat.E4M3_FAST, Accumulator.FP32_FP32, 448f, 448f).withTiles(TileShape.WGMMA)),
+            quantized(
                     "int8-fp8-sm90-f16acc",
                     "SageAttention2++ on Hopper tiles: 128 keys in FP16, so V range 1.125",
                     new Scheme(
@@ -99,6 +103,10 @@ public record Variant(String name, String summary, Rung rung, Scheme scheme) {
                             Accumulator.FP16_FP32,
                             448f,
                             1.125f)),
+            quantized(
+                    "int8-fp16-sm90",
+                    "FP16 PV on Hopper tiles, FP32 sums: the accurate one there",
+                    int8(PvFormat.FP16, Accumulator.FP32, 1f, 1f).withTiles(TileShape.WGMMA)),
             quantized(
                     "int8-int8",
                     "SageAttention vB: INT8 PV, per block",

@@ -17,11 +17,11 @@ public final class PvCodes {
 
     private PvCodes() {}
 
-    /** Format constant of a format. */
+    /** Format constant of a format, of V where P has another one. */
     public static int formatOf(PvFormat format) {
         return switch (format) {
             case FP16 -> FP16;
-            case E4M3 -> E4M3;
+            case E4M3, E4M3_FAST -> E4M3;
             case E5M2 -> E5M2;
             case INT8 -> INT8;
             case FP32 -> throw new IllegalArgumentException("FP32 is not a quantized format");

@@ -1,5 +1,6 @@
 package io.sage4j.kernel;
 
+import io.sage4j.numeric.ExponentCode;
 import io.sage4j.numeric.Numbers;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
@@ -42,6 +43,7 @@ public final class QuantizedAttention {
      * @param smoothQ whether there are delta-s vectors
      * @param smoothV whether there are means of V
      * @param lse whether lse is wanted
+     * @param fast whether half of P is coded by {@link io.sage4j.numeric.ExponentCode}, in E4M3
      */
     public static int options(
             int pvFormat,
@@ -50,14 +52,16 @@ public final class QuantizedAttention {
             boolean twoLevel,
             boolean smoothQ,
             boolean smoothV,
-            boolean lse) {
+            boolean lse,
+            boolean fast) {
         return pvFormat
                 + 8 * maskKind
                 + 32 * flag(halfSums)
                 + 64 * flag(twoLevel)
                 + 128 * flag(smoothQ)
                 + 256 * flag(smoothV)
-                + 512 * flag(lse);
+                + 512 * flag(lse)
+                + 1024 * flag(fast);
     }
 
     private static int flag(boolean on) {
@@ -113,6 +117,7 @@ public final class QuantizedAttention {
         int smoothQ = options / 128 % 2;
         int smoothV = options / 256 % 2;
         int wantLse = options / 512 % 2;
+        int fast = options / 1024 % 2;
         int mmaKeys = format == PvCodes.FP16 ? 16 : 32;
 
         float[] stage = context.allocateFloatLocalArray(stageKeys * dim);
@@ -212,9 +217,17 @@ public final class QuantizedAttention {
                 if (x[j] < Rounding.VISIBLE_FROM) {
                     x[j] = p;
                 } else {
-                    p = Rounding.exp2((x[j] - mNew) + offset);
+                    float exponent = (x[j] - mNew) + offset;
+                    p = Rounding.exp2(exponent);
+                    float rounded = PvCodes.round(p, format);
+                    if (fast == 1) {
+                        if (j % ExponentCode.PERIOD >= ExponentCode.PERIOD / 2) {
+                            rounded = Rounding.e4m3OfExponent(exponent);
+                        }
+                        p = rounded;
+                    }
                     sum = sum + p;
-                    x[j] = PvCodes.round(p, format);
+                    x[j] = rounded;
                 }
             }
             l = l * alpha + sum;

@@ -1,5 +1,6 @@
 package io.sage4j.kernel;
 
+import io.sage4j.numeric.ExponentCode;
 import io.sage4j.numeric.Numbers;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 
@@ -202,6 +203,16 @@ public final class Rounding {
             value = notANumber(value);
         }
         return sign == 1 ? -value : value;
+    }
+
+    /** Value of the E4M3 code that {@link ExponentCode} gives 2^t. */
+    public static float e4m3OfExponent(float t) {
+        float place = t * ExponentCode.PER_OCTAVE + ExponentCode.ZERO;
+        float value = e4m3Value((byte) integer(TornadoMath.max(0f, TornadoMath.min(ExponentCode.LARGEST, place))));
+        if (isNaN(t) == 1) {
+            value = t;
+        }
+        return value;
     }
 
     /** Value of an E5M2 code. */

@@ -63,6 +63,10 @@ public record Scheme(
             throw new IllegalArgumentException("INT8 P V is summed exactly in INT32 inside a tile, then in FP32:"
                     + " accumulator must be FP32_FP32, is " + accumulator);
         }
+        if (pv == PvFormat.E4M3_FAST && accumulator != Accumulator.FP32_FP32) {
+            throw new IllegalArgumentException(
+                    "E4M3_FAST is summed in FP32 tile by tile: accumulator must be FP32_FP32, is " + accumulator);
+        }
         requireRange("P", pRange, pv.max());
         requireRange("V", vRange, pv.max());
         if (!pv.scalesV() && (pRange != 1f || vRange != 1f)) {

@@ -1,6 +1,9 @@
 package io.sage4j.oracle;
 
+import io.sage4j.numeric.ExponentCode;
+import io.sage4j.numeric.Fp8;
 import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Scheme;
 
 /** One output row on its way through the tiles of keys: the online softmax in base 2 (docs/numerics.md, 5 and 6). */
@@ -8,6 +11,7 @@ final class OnlineRow {
     private final Scheme scheme;
     private final boolean tensorCores;
     private final float offset;
+    private final boolean fast;
     private final float[] p;
     private final float[] o;
     private float m = Numbers.MASKED;
@@ -18,6 +22,7 @@ final class OnlineRow {
         this.scheme = scheme;
         this.tensorCores = tensorCores;
         this.offset = scheme.pOffset();
+        this.fast = scheme.pv() == PvFormat.E4M3_FAST;
         this.p = new float[scheme.tiles().blockK()];
         this.o = new float[dim];
     }
@@ -41,10 +46,15 @@ final class OnlineRow {
         float alpha = exp2(m - mNew);
         float[] sum = new float[2];
         for (int j = 0; j < keys; j++) {
-            float pj = hidden[j] ? 0f : exp2((x[j] - mNew) + offset);
+            float exponent = (x[j] - mNew) + offset;
+            float pj = hidden[j] ? 0f : exp2(exponent);
+            if (fast && ExponentCode.takes(j)) {
+                p[j] = hidden[j] ? 0f : coded(exponent);
+            } else {
+                p[j] = scheme.pv().round(pj);
+            }
             int side = tensorCores ? j % 8 / 4 : 0;
-            sum[side] = sum[side] + pj;
-            p[j] = scheme.pv().round(pj);
+            sum[side] = sum[side] + (fast ? p[j] : pj);
         }
         l[0] = l[0] * alpha + sum[0];
         l[1] = l[1] * alpha + sum[1];
@@ -54,6 +64,15 @@ final class OnlineRow {
             return;
         }
         TileSum.add(scheme.accumulator(), scheme.pv().mmaKeys(), alpha, p, hidden, keys, v, vBase, o);
+    }
+
+    /** P of an exponent, its code straight from it. */
+    private static float coded(float exponent) {
+        if (Float.isNaN(exponent)) {
+            return exponent;
+        }
+        float place = ExponentCode.PER_OCTAVE * exponent + ExponentCode.ZERO;
+        return Fp8.E4M3.decode((byte) Math.rint(Math.min(Math.max(place, 0f), ExponentCode.LARGEST)));
     }
 
     /**

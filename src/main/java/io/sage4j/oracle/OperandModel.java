@@ -177,16 +177,16 @@ final class OperandModel {
     }
 
     private byte eightBits(float value, float inverse) {
-        return switch (scheme.pv()) {
+        return switch (scheme.pv().ofV()) {
             case E4M3 -> Fp8.E4M3.encode(value * inverse);
             case E5M2 -> Fp8.E5M2.encode(value * inverse);
             case INT8 -> IntCode.encode(value, inverse, 127);
-            case FP16, FP32 -> throw new IllegalArgumentException(scheme.pv() + " is not an 8-bit format");
+            case FP16, FP32, E4M3_FAST -> throw new IllegalArgumentException(scheme.pv() + " is not an 8-bit format");
         };
     }
 
     private float decode(byte code) {
-        return switch (scheme.pv()) {
+        return switch (scheme.pv().ofV()) {
             case E4M3 -> Fp8.E4M3.decode(code);
             case E5M2 -> Fp8.E5M2.decode(code);
             default -> code;

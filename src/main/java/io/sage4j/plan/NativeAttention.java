@@ -119,7 +119,7 @@ public final class NativeAttention {
         dim = wgmma ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code, shape.headDim());
         heads = Math.multiplyExact(shape.batch(), shape.qHeads());
         kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
-        fp8 = scheme.pv() == PvFormat.E4M3;
+        fp8 = scheme.pv().ofV() == PvFormat.E4M3;
     }
 
     /**
@@ -325,7 +325,8 @@ public final class NativeAttention {
                     arguments);
         }
         long codes = device.allocate((long) kvHeads * layout.kRows() * dim * (fp8 ? 1 : 2));
-        VTarget target = wgmma ? VTarget.wgmma(scheme.pv()) : VTarget.mma(scheme.pv());
+        PvFormat format = scheme.pv().ofV();
+        VTarget target = wgmma ? VTarget.wgmma(format) : VTarget.mma(format);
         boolean pairs =
                 shape.headDim() % 2 == 0 && call.v().isAligned(2, call.type().bytes());
         List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
@@ -428,7 +429,7 @@ public final class NativeAttention {
             List<Object> arguments = attentionArguments(q, k, v, extras);
             arguments.add(heads);
             if (isCausal()) {
-                long codeBytes = 2L * layout.kRows() * dim;
+                long codeBytes = (fp8 ? 2L : 3L) * layout.kRows() * dim;
                 arguments.add(new CausalOrder(heads, spec.rows(), shape.qoLen(), shape.kvLen(), call.diagonal(), ctas)
                         .headGroup(codeBytes, (long) (device.cacheBytes() * CACHE_SHARE)));
             }

@@ -312,7 +312,8 @@ final class QuantizedSteps implements AttentionSteps {
                         scheme.accumulator().isTwoLevel(),
                         scheme.smoothQ(),
                         scheme.smoothV(),
-                        problem.lse()));
+                        problem.lse(),
+                        scheme.pv() == PvFormat.E4M3_FAST));
     }
 
     private void correctLse(StepGraph steps) {

@@ -55,6 +55,8 @@ public enum Operation {
     MAD_WIDE(3, "mad.wide", Type.U32, Type.S32),
     /** a * b + c, rounded once. */
     FMA(3, "fma", Type.F32, Type.F16X2),
+    /** a * b + c, rounded once, then brought into 0 to 1; a NaN becomes 0. */
+    FMA_SATURATED(3, "fma.rn.sat", Type.F32),
     /** Four bytes of a and b, chosen by the nibbles of c. */
     PRMT(3, "prmt", Type.B32),
     /** High word of (b:a) &lt;&lt; (c &amp; 31). */

@@ -162,7 +162,7 @@ class CudaDeviceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"int8-fp8-sm90", "int8-fp8-sm90-f16acc", "int8-fp8", "int8-fp16"})
+    @ValueSource(strings = {"int8-fp8-sm90", "int8-fp8-sm90-f16acc", "int8-fp16-sm90", "int8-fp8", "int8-fp16"})
     void everyWayGivesTheSameBits(String variant) {
         Random random = new Random(seed("everyWayGivesTheSameBits " + variant));
         for (int n = 0; n < 12; n++) {
@@ -408,6 +408,8 @@ class CudaDeviceTest {
         "int8-fp8-sm90, 128, TOP_LEFT",
         "int8-fp8-sm90, 64, NONE",
         "int8-fp8-sm90-f16acc, 128, TOP_LEFT",
+        "int8-fp8-sm90-fast, 128, NONE",
+        "int8-fp16-sm90, 128, NONE",
         "int8-fp16, 128, NONE"
     })
     void lengthsTo131072(String variant, int dim, Causal causal) {

@@ -1,6 +1,7 @@
 package io.sage4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import io.sage4j.numeric.BFloat16;
 import io.sage4j.numeric.Float16;
@@ -110,6 +111,26 @@ class RoundingTest {
             float actual = format == Fp8.E4M3 ? Rounding.e4m3Value((byte) code) : Rounding.e5m2Value((byte) code);
             same(format.decode((byte) code), actual, code);
         }
+    }
+
+    @Test
+    void codesOfExponentsAreTheNearestToTheirPlace() {
+        for (int n = -20_000; n <= 9_000; n++) {
+            float t = n * 0.001f;
+            double place = Math.min(Math.max(8.0 * t + 55.58, 0), 126);
+            float actual = Rounding.e4m3OfExponent(t);
+            double code = Fp8.E4M3.encode(actual);
+            assertThat(Fp8.E4M3.decode((byte) code)).isEqualTo(actual);
+            assertThat(Math.abs(code - place))
+                    .as("code %s of %s, place %s", code, t, place)
+                    .isLessThan(0.50001);
+            // Rounding 2^t itself is up to 1/16 off.
+            if (t >= -6 && t <= 8.8) {
+                assertThat((double) actual).isCloseTo(Math.pow(2, t), withinPercentage(7.7));
+            }
+        }
+        assertThat(Rounding.e4m3OfExponent(Float.NaN)).isNaN();
+        assertThat(Rounding.e4m3OfExponent(Float.NEGATIVE_INFINITY)).isZero();
     }
 
     @Test

@@ -12,6 +12,7 @@ import net.jqwik.api.Provide;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class SchemeTest {
     private static final Scheme FP8 = Variant.INT8_FP8_F16ACC.scheme();
@@ -31,6 +32,17 @@ class SchemeTest {
                 .isThrownBy(() -> FP8.withAccumulator(Accumulator.FP16_FP32, pRange, vRange))
                 .withMessageContaining("65504")
                 .withMessageContaining("64 keys");
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Accumulator.class,
+            names = {"FP32", "FP16", "FP16_FP32"})
+    void fastCodesAreSummedInFp32TileByTile(Accumulator accumulator) {
+        Scheme fast = Variant.of("int8-fp8-sm90-fast").scheme();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> fast.withAccumulator(accumulator, 448f, 1f))
+                .withMessageContaining("must be FP32_FP32");
     }
 
     @Test

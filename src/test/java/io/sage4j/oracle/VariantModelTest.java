@@ -60,7 +60,9 @@ class VariantModelTest {
         "int8-fp8-f16acc-p112, 0.9992,    0.04,  0.0186",
         "int8-e5m2,            0.997,     0.08,  0.035",
         "int8-fp8-sm90,        0.9992,    0.04,  0.0186",
+        "int8-fp8-sm90-fast,   0.9991,    0.0424, 0.0197",
         "int8-fp8-sm90-f16acc, 0.9992,    0.04,  0.0186",
+        "int8-fp16-sm90,       0.9999,    0.012, 0.006",
         "int8-int8,            0.9996,    0.025, 0.014",
         "int8-int8-token,      0.9996,    0.025, 0.014",
         "sage1,                0.9999,    0.014, 0.007",
@@ -107,6 +109,48 @@ class VariantModelTest {
                 in, Rung.QUANTIZED, Variant.of("int8-int8-token").scheme());
         assertThat(int8.o()[0])
                 .isCloseTo((float) ((127 * 127 + 2 * 64) / (q * (1 + Math.exp(-4))) / 127), within(1e-5f));
+    }
+
+    @Test
+    void codesStraightFromTheExponentByHand() {
+        // Keys 0 to 15 have scores 0 in base 2 but for key 9, which has -1.5 octaves, and key 12, which has -20.
+        float[] k = new float[16];
+        k[9] = -1.5f;
+        k[12] = -20f;
+        float[] v = new float[16];
+        v[0] = 1f;
+        v[9] = 1f;
+        AttentionInputs in = AttentionInputs.of(new AttentionShape(1, 1, 1, 1, 16, 1), new float[] {1}, k, v)
+                .withSmScale((float) Math.log(2));
+        Scheme scheme = Variant.of("int8-fp8-sm90-fast").scheme().withSmoothK(false);
+        ModelResult fast = VariantModel.run(in, Rung.QUANTIZED, scheme);
+        // Exponents of the others: 8.807. Rounded: 447.9 to 448. Coded: 8 * 8.807 + 55.58 = 126.04, code 126, 448 too.
+        // Key 9's score: K's scale is its group's (keys 8, 9 of each 8 with 0, 1: 1.5 / 127), so -1.5 is exact; its
+        // code
+        // 8 * 7.307 + 55.58 = 114.04 is 114: 2^7 * (1 + 2/8) = 160, where rounding would make 158.3 160 as well.
+        // Key 12: 8 * -11.193 + 55.58 < 0 is code 0.
+        double sum = 14 * 448 + 160;
+        assertThat(fast.o()[0]).isCloseTo((float) ((448 + 160) / sum), within(1e-5f));
+        assertThat(fast.lse()[0]).isCloseTo((float) (Math.log(sum) - 8.807 * Math.log(2)), within(1e-4f));
+    }
+
+    @Test
+    void halfOfTheCodesBendAndTheOthersRound() {
+        // 0.3 octaves below the first key, exponent 8.507: 363.8 rounds to 352, code 123; its place among the codes is
+        // 8 * 8.507 + 55.58 = 123.64, code 124, which is 384.
+        float[] k = new float[16];
+        for (int j = 1; j < 16; j++) {
+            k[j] = -0.3f;
+        }
+        float[] v = new float[16];
+        v[1] = 1f;
+        v[8] = 0.5f;
+        AttentionInputs in = AttentionInputs.of(new AttentionShape(1, 1, 1, 1, 16, 1), new float[] {1}, k, v)
+                .withSmScale((float) Math.log(2));
+        Scheme scheme = Variant.of("int8-fp8-sm90-fast").scheme().withSmoothK(false);
+        double sum = 448 + 7 * 352 + 8 * 384;
+        assertThat(VariantModel.run(in, Rung.QUANTIZED, scheme).o()[0])
+                .isCloseTo((float) ((352 + 384 * 0.5) / sum), within(1e-5f));
     }
 
     @Test

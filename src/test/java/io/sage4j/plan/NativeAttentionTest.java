@@ -270,6 +270,8 @@ class NativeAttentionTest {
     @ParameterizedTest
     @CsvSource({
         "int8-fp8-sm90, SM_89, 64, 1, need a Hopper GPU",
+        "int8-fp16-sm90, SM_80, 64, 1, need a Hopper GPU",
+        "int8-fp8-sm90-fast, SM_90A, 160, 1, head_dim up to 128",
         "int4-fp8, SM_89, 160, 1, up to 128 with smooth Q",
         "int8-fp8, SM_80, 64, 1, take variant int8-fp16",
         "int8-int8, SM_89, 64, 1, E4M3 or FP16",

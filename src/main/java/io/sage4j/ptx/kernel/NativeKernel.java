@@ -90,7 +90,7 @@ public enum NativeKernel {
     V_SCALE("scale of each channel of V, for FP8 PV; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
-            if (o.scheme.pv() != PvFormat.E4M3) {
+            if (o.scheme.pv().ofV() != PvFormat.E4M3) {
                 throw new IllegalArgumentException("it scales V for E4M3, not for " + o.scheme.pv());
             }
             return ChannelScale.kernel(o.type, o.paddedDim(), o.scheme.smoothV(), o.scheme.vRange());
@@ -102,7 +102,8 @@ public enum NativeKernel {
         @Override
         Kernel generate(Options o) {
             requireKnownTiles(o.scheme);
-            VTarget target = o.isWgmma() ? VTarget.wgmma(o.scheme.pv()) : VTarget.mma(o.scheme.pv());
+            PvFormat format = o.scheme.pv().ofV();
+            VTarget target = o.isWgmma() ? VTarget.wgmma(format) : VTarget.mma(format);
             return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV(), o.pairedStores);
         }
     },

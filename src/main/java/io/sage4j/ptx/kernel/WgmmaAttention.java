@@ -21,22 +21,24 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
- * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 P V with {@code wgmma}, operands in
- * {@link WgmmaLayout}.
+ * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 or FP16 P V with {@code wgmma}, operands
+ * in {@link WgmmaLayout}.
  *
  * <p>Grid: any number of CTAs up to the number of work tiles, best one to a multiprocessor; each takes every
  * {@code nctaid}-th tile of {@link WgmmaAttentionSpec#rows()} query rows. One warpgroup of a CTA copies: Q two tiles
- * deep, K and V {@link #STAGES} deep. The others attend 64 rows each, in one loop over the key tiles of all their work
+ * deep, K and V {@link WgmmaAttentionSpec#stages()} deep. The others attend 64 rows each, in one loop over the key tiles of all their work
  * tiles ({@link WgmmaConsumer}), so that neither the first Q K^T nor the last P V of a work tile is waited for alone.
  * Causal work goes by groups of heads whose K and V stay in L2, longest tiles first.
  *
- * <p>Dynamic shared memory: {@link #sharedBytes}. V stages have 8 rows more than channels, the first of them ones: the
- * row sum of P, as rounded, is one more column of P V.
+ * <p>Dynamic shared memory: {@link #sharedBytes}. The images of V have 8 rows more than channels, the first of them ones:
+ * the row sum of P, as rounded, is one more column of P V.
  *
- * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale}, {@code v_scale} (U64); with
- * smooth V {@code v_mean} (U64); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code out_token} (U64, in
+ * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64); with E4M3 {@code v_scale},
+ * with smooth V {@code v_mean} (U64); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code out_token} (U64, in
  * elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the second one added to the
  * first, 0 for none); {@code qo_len}, {@code kv_len} (at least 1), {@code kv_heads}, {@code group_size},
  * {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only), {@code score_scale} (F32, sm_scale *
@@ -44,16 +46,16 @@ import java.util.List;
  * a group, causal only).
  */
 public final class WgmmaAttention {
-    /** Tiles of K and V in shared memory. */
-    static final int STAGES = 4;
     /** Tiles of Q in shared memory, of all warpgroups. */
     static final int Q_STAGES = 2;
     /** What goes with a tile of Q is read until that tile is written, when Q itself is long given back. */
     static final int NOTE_STAGES = 4;
 
     private static final int KEYS = WgmmaLayout.KEYS;
+    private static final int ROW_BYTES = 128;
     private static final int ONES_ROWS = 8;
-    private static final int ONE_E4M3 = 0x38383838;
+    private static final int ONES_E4M3 = 0x38383838;
+    private static final int ONES_FP16 = 0x3C003C00;
     private static final int SCALE_BYTES = WgmmaLayout.K_SCALES * Float.BYTES;
     private static final int Q_SCALE_BYTES = WgmmaLayout.Q_SCALES * Float.BYTES;
     private static final int BARRIER = 8;
@@ -63,7 +65,9 @@ public final class WgmmaAttention {
     final WgmmaAttentionSpec spec;
     final WgmmaParams in;
     final int dim;
+    final int stages;
     final int kStage;
+    final int vPart;
     final int vStage;
     final int qStage;
     final Reg sharedK;
@@ -84,21 +88,23 @@ public final class WgmmaAttention {
         this.spec = spec;
         dim = spec.paddedDim();
         kStage = KEYS * dim;
-        vStage = KEYS * (dim + ONES_ROWS);
+        stages = spec.stages();
+        vPart = vPart(spec);
+        vStage = spec.vParts() * vPart;
         qStage = spec.rows() * dim;
         in = new WgmmaParams(k, spec);
         SharedArray shared = k.shared("tiles", sharedBytes(spec), 1024, true);
         tid = k.read(Special.TID_X);
         sharedK = k.read(shared);
-        sharedV = k.add(sharedK, STAGES * kStage);
-        sharedQ = k.add(sharedV, STAGES * vStage);
+        sharedV = k.add(sharedK, stages * kStage);
+        sharedQ = k.add(sharedV, stages * vStage);
         sharedScales = k.add(sharedQ, Q_STAGES * qStage);
-        sharedNotes = k.add(sharedScales, STAGES * SCALE_BYTES);
+        sharedNotes = k.add(sharedScales, stages * SCALE_BYTES);
         fullK = k.add(sharedNotes, NOTE_STAGES * noteBytes(spec));
-        emptyK = k.add(fullK, STAGES * BARRIER);
-        fullV = k.add(emptyK, STAGES * BARRIER);
-        emptyV = k.add(fullV, STAGES * BARRIER);
-        fullQ = k.add(emptyV, STAGES * BARRIER);
+        emptyK = k.add(fullK, stages * BARRIER);
+        fullV = k.add(emptyK, stages * BARRIER);
+        emptyV = k.add(fullV, stages * BARRIER);
+        fullQ = k.add(emptyV, stages * BARRIER);
         emptyQ = k.add(fullQ, Q_STAGES * BARRIER);
     }
 
@@ -112,8 +118,13 @@ public final class WgmmaAttention {
     /** Shared memory of a CTA. */
     public static int sharedBytes(WgmmaAttentionSpec spec) {
         int dim = spec.paddedDim();
-        int tiles = STAGES * KEYS * (2 * dim + ONES_ROWS) + Q_STAGES * spec.rows() * dim;
-        return tiles + STAGES * SCALE_BYTES + NOTE_STAGES * noteBytes(spec) + (4 * STAGES + 2 * Q_STAGES) * BARRIER;
+        int stage = KEYS * dim + spec.vParts() * vPart(spec) + SCALE_BYTES + 4 * BARRIER;
+        return spec.stages() * stage + Q_STAGES * (spec.rows() * dim + 2 * BARRIER) + NOTE_STAGES * noteBytes(spec);
+    }
+
+    /** Bytes of one image of V: a row of 128 bytes for each channel, and the rows for the sum. */
+    private static int vPart(WgmmaAttentionSpec spec) {
+        return ROW_BYTES * (spec.paddedDim() + ONES_ROWS);
     }
 
     /** What goes with a tile of Q: its scales, V's scales and means, the {@link Ticket}. */
@@ -121,19 +132,19 @@ public final class WgmmaAttention {
         return ticketAt(spec) + Ticket.BYTES;
     }
 
-    private static int vScalesAt(WgmmaAttentionSpec spec) {
+    private static int statisticsAt(WgmmaAttentionSpec spec) {
         return spec.consumers() * Q_SCALE_BYTES;
     }
 
     private static int ticketAt(WgmmaAttentionSpec spec) {
-        int statistics = spec.scheme().smoothV() ? 2 : 1;
-        return vScalesAt(spec) + statistics * spec.paddedDim() * Float.BYTES;
+        int statistics = (spec.scheme().pv().scalesV() ? 1 : 0) + (spec.scheme().smoothV() ? 1 : 0);
+        return statisticsAt(spec) + statistics * spec.paddedDim() * Float.BYTES;
     }
 
     private void write() {
         int warps = spec.consumers() * WARPGROUP_WARPS;
         k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(0)), () -> {
-            for (int s = 0; s < STAGES; s++) {
+            for (int s = 0; s < stages; s++) {
                 init(fullK, s, 1);
                 init(fullV, s, 1);
                 init(emptyK, s, warps);
@@ -165,15 +176,16 @@ public final class WgmmaAttention {
         k.emit(new Mbarrier(Mbarrier.Kind.INIT, Address.of(barriers).plus(stage * BARRIER), Imm.of(arrivals)));
     }
 
-    /** The rows of each V stage that no copy reaches: one of ones, seven of zeros. */
+    /** The rows of each image of V that no copy reaches: one of ones, seven of zeros. */
     private void writeOnes() {
-        int words = KEYS / Integer.BYTES;
+        int ones = spec.fp16() ? ONES_FP16 : ONES_E4M3;
+        int words = ROW_BYTES / Integer.BYTES;
         k.when(k.compare(Relation.LT, Type.U32, tid, Imm.of(words)), () -> {
             Reg at = k.mad(Type.U32, tid, Imm.of(Integer.BYTES), sharedV);
-            for (int s = 0; s < STAGES; s++) {
+            for (int part = 0; part < stages * spec.vParts(); part++) {
                 for (int row = 0; row < ONES_ROWS; row++) {
-                    Address to = Address.of(at).plus(s * vStage + (dim + row) * KEYS);
-                    k.store(Space.SHARED, Type.U32, to, k.move(Type.U32, Imm.of(row == 0 ? ONE_E4M3 : 0)));
+                    Address to = Address.of(at).plus(part * vPart + (dim + row) * ROW_BYTES);
+                    k.store(Space.SHARED, Type.U32, to, k.move(Type.U32, Imm.of(row == 0 ? ones : 0)));
                 }
             }
             k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
@@ -187,6 +199,8 @@ public final class WgmmaAttention {
         Reg begun = k.move(Type.U32, Imm.of(0));
         Reg tile = k.read(Special.CTAID_X);
         Reg tiles = in.tiles();
+        int vPartBytes = dim * ROW_BYTES;
+        int vBytes = spec.vParts() * vPartBytes;
         k.loop(() -> k.compare(Relation.LT, Type.U32, tile, tiles), () -> {
             WgmmaParams.Work work = in.work(tile);
             Reg kvHead = in.kvHead(work.head());
@@ -196,7 +210,7 @@ public final class WgmmaAttention {
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
             Reg first = k.mul(Type.U32, kvHead, in.kTiles());
             Reg fromK = k.index(in.k, first, kStage);
-            Reg fromV = k.index(in.v, first, kStage);
+            Reg fromV = k.index(in.v, first, vBytes);
             Reg fromScales = k.index(in.kScale, first, SCALE_BYTES);
             k.range(Imm.of(0), work.keyTiles(), 1, j -> {
                 Reg kBarrier = stageAddress(fullK, stage, BARRIER);
@@ -210,9 +224,14 @@ public final class WgmmaAttention {
                 bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, j, kStage), kStage, kBarrier);
                 Reg vBarrier = stageAddress(fullV, stage, BARRIER);
                 await(stageAddress(emptyV, stage, BARRIER), parity);
-                expect(vBarrier, kStage);
-                bulk(stageAddress(sharedV, stage, vStage), k.index(fromV, j, kStage), kStage, vBarrier);
-                next(stage, parity, STAGES);
+                expect(vBarrier, vBytes);
+                Reg toV = stageAddress(sharedV, stage, vStage);
+                Reg tileOfV = k.index(fromV, j, vBytes);
+                for (int part = 0; part < spec.vParts(); part++) {
+                    Reg from = k.add(Type.U64, tileOfV, Imm.of((long) part * vPartBytes));
+                    bulk(k.add(toV, part * vPart), from, vPartBytes, vBarrier);
+                }
+                next(stage, parity, stages);
             });
             k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
         });
@@ -226,8 +245,9 @@ public final class WgmmaAttention {
         Address ticket = Address.of(notes).plus(ticketAt(spec));
         k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
         int statistics = dim * Float.BYTES;
-        int means = in.vMean == null ? 0 : statistics;
-        expect(barrier, qStage + spec.consumers() * Q_SCALE_BYTES + statistics + means);
+        List<Reg> arrays =
+                Stream.of(in.vScale, in.vMean).filter(Objects::nonNull).toList();
+        expect(barrier, qStage + spec.consumers() * Q_SCALE_BYTES + arrays.size() * statistics);
         Reg to = stageAddress(sharedQ, buffer, qStage);
         int bytes = WgmmaLayout.Q_ROWS * dim;
         for (int w = 0; w < spec.consumers(); w++) {
@@ -235,10 +255,10 @@ public final class WgmmaAttention {
             bulk(k.add(to, w * bytes), k.index(in.q, from, bytes), bytes, barrier);
             bulk(k.add(notes, w * Q_SCALE_BYTES), k.index(in.qScale, from, Q_SCALE_BYTES), Q_SCALE_BYTES, barrier);
         }
-        Reg statisticsTo = k.add(notes, vScalesAt(spec));
-        bulk(statisticsTo, k.index(in.vScale, kvHead, statistics), statistics, barrier);
-        if (in.vMean != null) {
-            bulk(k.add(statisticsTo, statistics), k.index(in.vMean, kvHead, statistics), statistics, barrier);
+        Reg statisticsTo = k.add(notes, statisticsAt(spec));
+        for (int n = 0; n < arrays.size(); n++) {
+            Reg from = k.index(arrays.get(n), kvHead, statistics);
+            bulk(k.add(statisticsTo, n * statistics), from, statistics, barrier);
         }
     }
 
@@ -257,9 +277,9 @@ public final class WgmmaAttention {
         return stageAddress(sharedNotes, k.and(number, NOTE_STAGES - 1), noteBytes(spec));
     }
 
-    /** V's scales for a work tile, and behind them its means. */
-    Reg vScales(Reg number) {
-        return k.add(notes(number), vScalesAt(spec));
+    /** V's scales for a work tile, if it has any, and behind them its means, if it has any. */
+    Reg vStatistics(Reg number) {
+        return k.add(notes(number), statisticsAt(spec));
     }
 
     /** What the copying thread found out about a work tile. */

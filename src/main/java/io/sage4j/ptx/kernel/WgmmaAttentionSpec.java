@@ -34,9 +34,17 @@ public record WgmmaAttentionSpec(
             throw new IllegalArgumentException(
                     "wgmma attention has tiles " + TileShape.WGMMA + ", not " + scheme.tiles());
         }
-        if (scheme.pv() != PvFormat.E4M3 || scheme.accumulator() == Accumulator.FP32) {
+        boolean known =
+                switch (scheme.pv()) {
+                    case E4M3 -> scheme.accumulator().isTwoLevel();
+                    case E4M3_FAST -> true;
+                    case FP16 -> scheme.accumulator() == Accumulator.FP32;
+                    default -> false;
+                };
+        if (!known) {
             throw new IllegalArgumentException("wgmma attention multiplies P and V in E4M3, summed anew in each tile"
-                    + " (FP32_FP32 or FP16_FP32), not " + scheme.pv() + " in " + scheme.accumulator());
+                    + " (FP32_FP32 or FP16_FP32), or in FP16 with FP32 sums, not " + scheme.pv() + " in "
+                    + scheme.accumulator());
         }
         if (scheme.granularity() == Granularity.PER_TOKEN || scheme.granularity() == Granularity.PER_TENSOR) {
             throw new IllegalArgumentException(
@@ -53,6 +61,26 @@ public record WgmmaAttentionSpec(
     /** Whether a tile's P V is summed in FP16. */
     boolean halfSums() {
         return scheme.accumulator() == Accumulator.FP16_FP32;
+    }
+
+    /** Whether P and V are FP16, summed in FP32 from the first tile to the last. */
+    boolean fp16() {
+        return scheme.pv() == PvFormat.FP16;
+    }
+
+    /** Whether half of P is coded by {@link io.sage4j.numeric.ExponentCode}. */
+    boolean fast() {
+        return scheme.pv() == PvFormat.E4M3_FAST;
+    }
+
+    /** Tiles of K and of V in shared memory at a time, a power of two. */
+    int stages() {
+        return fp16() && paddedDim == WgmmaLayout.MAX_DIM ? 2 : 4;
+    }
+
+    /** Swizzled images of 128-byte rows that make up a tile of V: FP16 has 64 keys in each of two. */
+    int vParts() {
+        return fp16() ? 2 : 1;
     }
 
     /** Warpgroups that attend 64 rows each; one more copies. Fewer channels leave registers for a third one. */

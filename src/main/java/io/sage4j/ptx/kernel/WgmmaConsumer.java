@@ -1,5 +1,6 @@
 package io.sage4j.ptx.kernel;
 
+import io.sage4j.numeric.ExponentCode;
 import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Address;
@@ -32,25 +33,35 @@ import java.util.List;
  *   T is there:  O = O alpha(of the last pass) + T; P = e4m3(2^(c S - m' + offset)); if that ended a work tile: write it, O = 0
  * </pre>
  *
+ * <p>With FP16 there is no T: P V is added to O itself, whose sums are FP32 in full, and O is brought down by this pass's
+ * alpha when it is there.
+ *
  * <p>The warpgroups are not held to turns: while one exponentiates, another's products keep the tensor cores busy.
  *
  * <p>S starts from the bits of 1.5 * 2^23, so the integer sums are floats as they stand: {@code c * (S - 1.5 * 2^23)}
  * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores first become
  * exact distances from the largest one. That and masking share one branch, decided while S is on its way.
  *
- * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is rounded once; ex2, lg2 are approximate. A NaN or infinity in V reaches the whole channel, as in the model.
+ * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is rounded once; ex2, lg2 are approximate. A
+ * NaN or infinity in E4M3 V reaches the whole channel, as in the model; a NaN in FP16 V also reaches rows that do not see its
+ * key, if they see its tile.
  */
 final class WgmmaConsumer {
     private static final int KEYS = WgmmaLayout.KEYS;
     private static final int N = 8;
-    private static final int DEPTH = 32;
+    /** Bytes of a row that one matrix instruction takes. */
+    private static final int STEP_BYTES = 32;
+
     private static final int FLOAT = 4;
     private static final int HALF = 2;
     private static final int BARRIER = 8;
     private static final int MAGIC_BITS = 0x4B400000;
+    private static final int LOW_BYTES_OF_TWO = 0x0040;
     private static final int MINUS_INFINITY = 0xFF800000;
-    /** Below it, 1.5 c in an exponent does not show in E4M3. */
+    /** Below it, 1.5 c in an exponent does not show in E4M3; in FP16 it is a tenth of a percent. */
     private static final float SMALL_SCALE = 0x1p-8f;
+
+    private static final float SMALL_SCALE_FP16 = 0x1p-10f;
     /** What an underflowed scale becomes, so that it times a hidden score is not NaN. */
     private static final float LEAST_SCALE = 0x1p-126f;
 
@@ -65,11 +76,11 @@ final class WgmmaConsumer {
     private final List<Reg> s;
     private final List<Reg> t;
     private final List<Reg> p;
-    private final List<Reg> o = new ArrayList<>();
+    private final List<Reg> o;
     private final List<Reg> max = new ArrayList<>();
     private final List<Reg> endedMax = new ArrayList<>();
     private final List<Reg> alpha = new ArrayList<>();
-    private final List<Reg> sum = new ArrayList<>();
+    private final List<Reg> sum;
     /** Key tiles of the work tile from the one at hand on. */
     private final Reg left;
     /** How many of its last key tiles hold hidden keys. */
@@ -95,15 +106,14 @@ final class WgmmaConsumer {
         s = k.regs(RegType.B32, KEYS / 2);
         Wgmma.Form form = form();
         t = k.regs(form.accumulator(), form.registers(dim + N));
-        p = k.regs(RegType.B32, KEYS / 8);
-        for (int i = 0; i < dim / 2; i++) {
-            o.add(k.move(Type.F32, Imm.of(0f)));
-        }
+        p = k.regs(RegType.B32, spec.fp16() ? KEYS / 4 : KEYS / 8);
+        o = spec.fp16() ? t.subList(0, dim / 2) : k.regs(RegType.F32, dim / 2);
+        sum = spec.fp16() ? sums(t) : k.regs(RegType.F32, 2);
+        clearOutput();
         for (int half = 0; half < 2; half++) {
             max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
             endedMax.add(k.move(Type.F32, Imm.of(0f)));
             alpha.add(k.move(Type.F32, Imm.of(0f)));
-            sum.add(k.move(Type.F32, Imm.of(0f)));
         }
         left = k.reg(RegType.B32);
         hiding = k.reg(RegType.B32);
@@ -114,6 +124,9 @@ final class WgmmaConsumer {
     }
 
     private Wgmma.Form form() {
+        if (spec.fp16()) {
+            return Wgmma.Form.F16_F32;
+        }
         return spec.halfSums() ? Wgmma.Form.E4M3_F16 : Wgmma.Form.E4M3_F32;
     }
 
@@ -134,7 +147,9 @@ final class WgmmaConsumer {
         k.emit(new Fence(Fence.Kind.WGMMA));
         startOutput(before);
         k.emit(new WgmmaWait(0));
-        accumulate(alpha);
+        if (!spec.fp16()) {
+            accumulate(alpha);
+        }
         if (spec.lse()) {
             keepMax();
         }
@@ -167,19 +182,38 @@ final class WgmmaConsumer {
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, sign));
         k.emit(new WgmmaWait(0));
         release(kernel.emptyV, stage(k.add(passes, -2)));
-        accumulate(factors);
+        if (!spec.fp16()) {
+            accumulate(factors);
+        }
         // Sums and exponentials in one piece fill each other's gaps, if there are registers for P while O is written.
-        boolean together = dim == WgmmaLayout.MAX_DIM;
+        boolean together = dim == WgmmaLayout.MAX_DIM && !spec.fp16();
         if (together) {
             exponentials();
         }
         k.when(ended, () -> {
             writeTile(k.add(begun, -1));
-            o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
-            sum.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
+            clearOutput();
         });
+        if (spec.fp16()) {
+            bringDown();
+        }
         if (!together) {
             exponentials();
+        }
+    }
+
+    private void clearOutput() {
+        o.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
+        sum.forEach(r -> k.set(r, Type.F32, Imm.of(0f)));
+    }
+
+    /** O as the new maxima see it. */
+    private void bringDown() {
+        for (int i = 0; i < o.size(); i++) {
+            k.set(o.get(i), Operation.MUL, Type.F32, o.get(i), alpha.get(i / 2 % 2));
+        }
+        for (int half = 0; half < 2; half++) {
+            k.set(sum.get(half), Operation.MUL, Type.F32, sum.get(half), alpha.get(half));
         }
     }
 
@@ -243,8 +277,9 @@ final class WgmmaConsumer {
                 kernel.stageAddress(kernel.sharedQ, kernel.qBuffer(begun), kernel.qStage));
         Reg q = kernel.descriptor(tileOfQ, dim);
         Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, stage(passes), kernel.kStage), dim);
-        for (int step = 0; step < dim / DEPTH; step++) {
-            k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, step)), further(keys, step), true));
+        for (int step = 0; step < dim / STEP_BYTES; step++) {
+            int bytes = step * STEP_BYTES;
+            k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, bytes)), further(keys, bytes), true));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
@@ -262,21 +297,27 @@ final class WgmmaConsumer {
 
     private void startOutput(Reg before) {
         Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, stage(before), kernel.vStage), KEYS);
-        for (int step = 0; step < KEYS / DEPTH; step++) {
-            k.emit(new Wgmma(form(), dim + N, t, p.subList(4 * step, 4 * step + 4), further(v, step), step > 0));
+        int steps = p.size() / 4;
+        int inPart = steps / spec.vParts();
+        for (int step = 0; step < steps; step++) {
+            Reg from = further(v, step / inPart * kernel.vPart + step % inPart * STEP_BYTES);
+            boolean adds = spec.fp16() || step > 0;
+            k.emit(new Wgmma(form(), dim + N, t, p.subList(4 * step, 4 * step + 4), from, adds));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
 
-    /** The descriptor {@code step} times 32 bytes further. */
-    private Reg further(Reg descriptor, int step) {
-        return step == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of((long) (step * DEPTH >> 4)));
+    /** The descriptor so many bytes further. */
+    private Reg further(Reg descriptor, int bytes) {
+        return bytes == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of((long) (bytes >> 4)));
     }
 
     // ---- softmax ----
 
     private final List<Reg> shift = new ArrayList<>();
     private Reg scale;
+    private final List<Reg> codeShift = new ArrayList<>();
+    private Reg codeScale;
     private Reg masked;
     private Reg coarse;
     private Reg rare;
@@ -290,7 +331,7 @@ final class WgmmaConsumer {
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
         masked = k.compare(Relation.LE, Type.S32, left, hiding);
-        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(SMALL_SCALE));
+        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(spec.fp16() ? SMALL_SCALE_FP16 : SMALL_SCALE));
         rare = k.reg(RegType.PRED);
         k.emit(new Vote(rare, k.get(Operation.OR, Type.PRED, masked, coarse)));
     }
@@ -383,12 +424,23 @@ final class WgmmaConsumer {
         }
     }
 
-    /** P, as left operands: the order of V's keys makes each register four neighbouring scores of the thread. */
+    /**
+     * P, as left operands: with E4M3 the order of V's keys makes each register four neighbouring scores of the thread, with
+     * FP16 two.
+     */
     private void exponentials() {
+        if (spec.fast()) {
+            placeCodes();
+        }
         for (int r = 0; r < p.size(); r++) {
+            if (spec.fp16()) {
+                Reg high = exponential(2 * r + 1, r % 2);
+                k.set(p.get(r), Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
+                continue;
+            }
             int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
             Reg low = pair(first, r % 2);
-            Reg high = pair(first + 4, r % 2);
+            Reg high = spec.fast() ? codes(first + 4, r % 2) : pair(first + 4, r % 2);
             k.set(p.get(r), Type.B32, k.pack(low, high));
         }
         resetScores();
@@ -398,12 +450,38 @@ final class WgmmaConsumer {
         return k.convert(Conversion.E4M3X2_FROM_F32, exponential(first + 1, half), exponential(first, half));
     }
 
+    /**
+     * {@link ExponentCode} as a fraction of the largest code, so that one saturated product clamps it: what to multiply a
+     * score by and what to add.
+     */
+    private void placeCodes() {
+        codeScale = k.mul(Type.F32, scale, Imm.of(ExponentCode.PER_OCTAVE / ExponentCode.LARGEST));
+        codeShift.clear();
+        for (Reg each : shift) {
+            codeShift.add(k.fma(
+                    each,
+                    Imm.of(ExponentCode.PER_OCTAVE / ExponentCode.LARGEST),
+                    Imm.of(ExponentCode.ZERO / ExponentCode.LARGEST)));
+        }
+    }
+
+    /** Codes of two scores, straight from their exponents. */
+    private Reg codes(int first, int half) {
+        Reg both = k.get(Operation.PRMT, Type.B32, code(first, half), code(first + 1, half), Imm.of(LOW_BYTES_OF_TWO));
+        return k.unpack(both).get(0);
+    }
+
+    private Reg code(int i, int half) {
+        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, floating(s.get(i)), codeScale, codeShift.get(half));
+        return bits(k.fma(place, Imm.of(ExponentCode.LARGEST), Imm.of(Numbers.ROUND_TO_INT)));
+    }
+
     private Reg exponential(int i, int half) {
         return k.get(Operation.EX2, Type.F32, k.fma(floating(s.get(i)), scale, shift.get(half)));
     }
 
     private void accumulate(List<Reg> factor) {
-        List<Reg> sums = sums();
+        List<Reg> sums = wide();
         for (int i = 0; i < o.size(); i++) {
             k.set(o.get(i), Operation.FMA, Type.F32, o.get(i), factor.get(i / 2 % 2), sums.get(i));
         }
@@ -414,11 +492,16 @@ final class WgmmaConsumer {
                     Type.F32,
                     sum.get(half),
                     factor.get(half),
-                    sums.get(dim / 2 + 2 * half));
+                    sums(sums).get(half));
         }
     }
 
-    private List<Reg> sums() {
+    /** Sums of P of the thread's two rows among the accumulators: column {@code dim}, in the first lane of four. */
+    private List<Reg> sums(List<Reg> accumulators) {
+        return List.of(accumulators.get(dim / 2), accumulators.get(dim / 2 + 2));
+    }
+
+    private List<Reg> wide() {
         if (!spec.halfSums()) {
             return t;
         }
@@ -431,21 +514,23 @@ final class WgmmaConsumer {
 
     private void writeTile(Reg number) {
         WgmmaParams.Work work = kernel.ticket(number).work();
-        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vScales(number)).write(o, endedMax, sum);
+        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number))
+                .write(o, endedMax, sum);
     }
 
     // ---- barriers ----
 
-    /** Stage of a key tile; {@link WgmmaAttention#STAGES} is 4. */
+    /** Stage of a key tile. */
     private Reg stage(Reg number) {
-        return k.and(number, WgmmaAttention.STAGES - 1);
+        return k.and(number, kernel.stages - 1);
     }
 
     /** Waits until a key tile is there; {@code further} is 0, as an operand that the assembler cannot see through. */
     private void awaitStage(Reg barriers, Reg number, Operand further) {
         Reg at = kernel.stageAddress(barriers, stage(number), BARRIER);
         Reg barrier = further instanceof Reg ? k.mad(Type.U32, further, Imm.of(BARRIER), at) : at;
-        kernel.await(barrier, k.and(k.shr(number, 2), 1));
+        int rounds = Integer.numberOfTrailingZeros(kernel.stages);
+        kernel.await(barrier, k.and(k.shr(number, rounds), 1));
     }
 
     /** Gives a stage back; one lane's arrival speaks for what all lanes of the warp have read. */

@@ -28,7 +28,7 @@ final class WgmmaOutput {
     private final Reg lane;
     private final Reg head;
     private final Reg row;
-    private final Reg vScales;
+    private final Reg statistics;
     private final Reg channel;
 
     /**
@@ -36,16 +36,16 @@ final class WgmmaOutput {
      *
      * @param head query head, counted over the batch
      * @param row first of the thread's rows; the other is 8 further
-     * @param vScales shared address of V's scales, and behind them its means if V is smoothed
+     * @param statistics shared address of V's scales if it has any, and behind them its means if V is smoothed
      */
-    WgmmaOutput(KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg lane, Reg head, Reg row, Reg vScales) {
+    WgmmaOutput(KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg lane, Reg head, Reg row, Reg statistics) {
         this.k = k;
         this.spec = spec;
         this.in = in;
         this.lane = lane;
         this.head = head;
         this.row = row;
-        this.vScales = vScales;
+        this.statistics = statistics;
         channel = k.shl(k.and(lane, 3), 1);
     }
 
@@ -92,26 +92,30 @@ final class WgmmaOutput {
 
     private void channels(
             List<Reg> o, List<Reg> inverse, List<Reg> empty, List<Reg> valid, List<Address> to, boolean all) {
-        Address statistics = Address.of(k.mad(Type.U32, channel, Imm.of(FLOAT), vScales));
+        Address start = Address.of(k.mad(Type.U32, channel, Imm.of(FLOAT), statistics));
+        int meansAt = in.vScale == null ? 0 : spec.paddedDim() * FLOAT;
         for (int n = 0; n < spec.paddedDim() / N; n++) {
-            Address at = statistics.plus(n * N * FLOAT);
-            List<Reg> scales = k.loadVector(Space.SHARED, Type.F32, 2, at, false);
-            List<List<Reg>> means = in.vMean == null ? null : means(at.plus(spec.paddedDim() * FLOAT), empty);
+            Address at = start.plus(n * N * FLOAT);
+            List<Reg> scales = in.vScale == null ? null : k.loadVector(Space.SHARED, Type.F32, 2, at, false);
+            List<List<Reg>> means = in.vMean == null ? null : means(at.plus(meansAt), empty);
             for (int half = 0; half < 2; half++) {
                 List<Reg> values = new ArrayList<>();
                 for (int e = 0; e < 2; e++) {
                     Reg value = k.mul(Type.F32, o.get(4 * n + 2 * half + e), inverse.get(half));
-                    values.add(
-                            means == null
-                                    ? k.mul(Type.F32, value, scales.get(e))
-                                    : k.fma(
-                                            value,
-                                            scales.get(e),
-                                            means.get(half).get(e)));
+                    Reg mean = means == null ? null : means.get(half).get(e);
+                    values.add(scaled(value, scales == null ? null : scales.get(e), mean));
                 }
                 store(values, n, valid.get(half), to.get(half).plus(n * N * HALF), all);
             }
         }
+    }
+
+    /** The value times the scale, if there is one, plus the mean, if there is one. */
+    private Reg scaled(Reg value, Reg scale, Reg mean) {
+        if (scale == null) {
+            return mean == null ? value : k.add(Type.F32, value, mean);
+        }
+        return mean == null ? k.mul(Type.F32, value, scale) : k.fma(value, scale, mean);
     }
 
     /** Means of V for each of the two rows: 0 for a row that sees nothing. */

@@ -44,7 +44,7 @@ final class WgmmaParams {
         v = builder.param("v", Type.U64);
         qScale = builder.param("q_scale", Type.U64);
         kScale = builder.param("k_scale", Type.U64);
-        vScale = builder.param("v_scale", Type.U64);
+        vScale = spec.scheme().pv().scalesV() ? builder.param("v_scale", Type.U64) : null;
         vMean = spec.scheme().smoothV() ? builder.param("v_mean", Type.U64) : null;
         out = builder.param("out", Type.U64);
         outBatch = builder.param("out_batch", Type.U64);

@@ -98,6 +98,7 @@ final class Alu {
             case RCP -> floats((a, b, c) -> 1f / a);
             case RCP_APPROX -> floats((a, b, c) -> flush(1f / flush(a)));
             case FMA -> floats(Math::fma);
+            case FMA_SATURATED -> floats((a, b, c) -> Math.min(1f, number(Math.fma(a, b, c), 0f, true)));
             default -> throw new Fault(operation + " of FP32 is not modelled");
         };
     }

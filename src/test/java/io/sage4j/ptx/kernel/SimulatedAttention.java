@@ -256,7 +256,8 @@ final class SimulatedAttention implements AutoCloseable {
     }
 
     private void values(MemorySegment v) {
-        boolean fp8 = scheme.pv() == PvFormat.E4M3;
+        PvFormat format = scheme.pv().ofV();
+        boolean fp8 = format == PvFormat.E4M3;
         vMean = scheme.smoothV() ? mean(v) : null;
         MemorySegment inverse = floats((long) kvHeads * dim);
         vScales = floats((long) kvHeads * dim);
@@ -273,7 +274,7 @@ final class SimulatedAttention implements AutoCloseable {
                     with(arguments, global.map(vScales), global.map(inverse)));
         }
         vCodes = codes((long) kvHeads * layout.kRows() * dim * (fp8 ? 1 : 2));
-        VTarget target = hopper ? VTarget.wgmma(scheme.pv()) : VTarget.mma(scheme.pv());
+        VTarget target = hopper ? VTarget.wgmma(format) : VTarget.mma(format);
         List<Object> arguments = input(v, shape.kvHeads(), shape.kvLen());
         if (vMean != null) {
             arguments.add(global.map(vMean));

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sage4j.DType;
 import io.sage4j.Variant;
+import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.PtxModule;
@@ -19,12 +21,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The Hopper kernel's code: what the assembler says of it, and how many matrix instructions it has. */
 class WgmmaAttentionCodeTest {
     private static final String FP32_SUMS = "int8-fp8-sm90";
     private static final String FP16_SUMS = "int8-fp8-sm90-f16acc";
-    /** Bytes that 64 channels with FP32 sums spill, three warpgroups of 160 registers: known, and not to grow. */
+    private static final String FAST = "int8-fp8-sm90-fast";
+    private static final String FP16_PV = "int8-fp16-sm90";
+    /** Bytes that 64 channels with two-level FP32 sums spill, three warpgroups of 160 registers: known, and not to grow. */
     private static final int KNOWN_SPILL = 240;
 
     private static WgmmaAttentionSpec spec(String variant, int dim, boolean causal, boolean lse) {
@@ -33,7 +38,7 @@ class WgmmaAttentionCodeTest {
 
     static Stream<Arguments> all() {
         List<Arguments> all = new ArrayList<>();
-        for (String variant : List.of(FP32_SUMS, FP16_SUMS)) {
+        for (String variant : List.of(FP32_SUMS, FP16_SUMS, FAST, FP16_PV)) {
             for (int dim : new int[] {64, 128}) {
                 for (int n = 0; n < 4; n++) {
                     all.add(Arguments.of(variant, dim, n % 2 == 1, n / 2 == 1));
@@ -51,7 +56,7 @@ class WgmmaAttentionCodeTest {
         Ptxas.Report report = Ptxas.assemble(PtxModule.of(Arch.SM_90A, kernel));
         // C7510 to C7514: the assembler waits for each product, or takes setmaxnreg for nothing.
         assertThat(report.log()).doesNotContain("C75");
-        boolean spills = dim == 64 && variant.equals(FP32_SUMS);
+        boolean spills = dim == 64 && spec.scheme().accumulator() == Accumulator.FP32_FP32;
         assertThat(report.spilled()).as(report.log()).isLessThanOrEqualTo(spills ? KNOWN_SPILL : 0);
         // The register file has 65536; setmaxnreg shares them out anew, and all must find theirs.
         assertThat(report.registers() * spec.threads()).isLessThanOrEqualTo(65536);
@@ -61,16 +66,25 @@ class WgmmaAttentionCodeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"64, f32, 72, int8-fp8-sm90", "128, f32, 136, int8-fp8-sm90", "128, f16, 136, int8-fp8-sm90-f16acc"})
-    void theProgramHasTheMatrixInstructionsThatTheAlgorithmNeeds(int dim, String sums, int n, String variant) {
+    @CsvSource({
+        "64, m64n72k32.f32.e4m3.e4m3, 4, 64, int8-fp8-sm90",
+        "128, m64n136k32.f32.e4m3.e4m3, 4, 64, int8-fp8-sm90",
+        "128, m64n136k32.f16.e4m3.e4m3, 4, 64, int8-fp8-sm90-f16acc",
+        "128, m64n136k32.f32.e4m3.e4m3, 4, 32, int8-fp8-sm90-fast",
+        "64, m64n72k16.f32.f16.f16, 8, 64, int8-fp16-sm90",
+        "128, m64n136k16.f32.f16.f16, 8, 64, int8-fp16-sm90",
+    })
+    void theProgramHasTheInstructionsThatTheAlgorithmNeeds(
+            int dim, String product, int steps, int exponentials, String variant) {
         Map<String, Integer> mix =
                 WgmmaAttention.kernel(spec(variant, dim, true, true)).mix();
         // Q K^T comes before the loop and in it, P V in it and behind it; a step is 32 deep.
         assertThat(mix).containsEntry("wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8", 2 * dim / 32);
-        assertThat(mix)
-                .containsEntry("wgmma.mma_async.sync.aligned.m64n" + n + "k32." + sums + ".e4m3.e4m3", 2 * 128 / 32);
+        assertThat(mix).containsEntry("wgmma.mma_async.sync.aligned." + product, 2 * steps);
         // 64 scores a thread, and the factor of each of its two rows.
-        assertThat(mix).containsEntry("ex2.approx.ftz.f32", 2 * (64 + 2));
+        assertThat(mix).containsEntry("ex2.approx.ftz.f32", 2 * (exponentials + 2));
+        // What is no exponential is a code: one saturated product.
+        assertThat(mix.getOrDefault("fma.rn.sat.f32", 0)).isEqualTo(2 * (64 - exponentials));
     }
 
     @ParameterizedTest
@@ -81,6 +95,15 @@ class WgmmaAttentionCodeTest {
     })
     void whatItCannotDoIsRefused(String variant, int dim, String reason) {
         assertThatThrownBy(() -> spec(variant, dim, false, false)).hasMessageContaining(reason);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"int8-fp16-f16acc", "int8-fp16-f16f32", "int8-fp8-f32", "int8-e5m2", "int8-int8"})
+    void otherSumsAndFormatsAreRefused(String variant) {
+        Scheme scheme = Variant.of(variant).scheme().withTiles(TileShape.WGMMA);
+        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, false, DType.FLOAT16, true))
+                .hasMessageContaining("in E4M3, summed anew in each tile")
+                .hasMessageContaining("not " + scheme.pv() + " in " + scheme.accumulator());
     }
 
     @Test

@@ -11,7 +11,6 @@ import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
-import io.sage4j.numeric.TileShape;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.HardData;
@@ -33,12 +32,9 @@ class WgmmaQuantizersTest {
     private static final List<Scheme> SCHEMES = List.of(
             Variant.of("int8-fp8-sm90").scheme(),
             Variant.of("int8-fp8-sm90-f16acc").scheme().withSmoothV(true),
-            Variant.INT8_FP16.scheme().withTiles(TileShape.WGMMA),
-            Variant.INT8_FP16
-                    .scheme()
-                    .withTiles(TileShape.WGMMA)
-                    .withSmoothV(true)
-                    .withSmoothK(false));
+            Variant.of("int8-fp8-sm90-fast").scheme().withSmoothK(false),
+            Variant.of("int8-fp16-sm90").scheme(),
+            Variant.of("int8-fp16-sm90").scheme().withSmoothV(true).withSmoothK(false));
 
     /** What the kernels wrote for a call, and what the model says. */
     private static final class Check {
@@ -80,7 +76,7 @@ class WgmmaQuantizersTest {
             if (scheme.smoothV()) {
                 channels("V mean", run.vMean, model.vMean());
             }
-            if (scheme.pv() == PvFormat.E4M3) {
+            if (scheme.pv().ofV() == PvFormat.E4M3) {
                 channels("V scale", run.vScales, model.vScales());
             }
         }
@@ -121,7 +117,7 @@ class WgmmaQuantizersTest {
         }
 
         private void values(MemorySegment got) {
-            boolean fp8 = scheme.pv() == PvFormat.E4M3;
+            boolean fp8 = scheme.pv().ofV() == PvFormat.E4M3;
             assertThat(got.byteSize()).isEqualTo(layout.kBytes() * (fp8 ? 1 : 2));
             for (int head = 0; head < kvHeads; head++) {
                 for (int key = 0; key < kRows; key++) {

@@ -234,6 +234,10 @@ class AluTest {
                     new BigDecimal(f(a)).multiply(new BigDecimal(f(b))).add(new BigDecimal(f(c)));
             return nanAware(exact.signum() == 0 ? f(a) * f(b) + f(c) : exact.floatValue());
         });
+        floats(Operation.FMA_SATURATED, (a, b, c) -> {
+            float exact = Math.fma(f(a), f(b), f(c));
+            return Float.floatToRawIntBits(exact > 1 ? 1f : exact > 0 ? exact : 0f);
+        });
         floats(
                 Operation.MAX,
                 (a, b, c) -> nanAware(Float.isNaN(f(a)) ? f(b) : Float.isNaN(f(b)) ? f(a) : Math.max(f(a), f(b))));

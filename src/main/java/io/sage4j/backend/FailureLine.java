@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
  * What a failure of TornadoVM says, in one line. Its messages are coloured, several lines long, and may hold the stack trace:
  * {@code Bailout is disabled. Reason: Unable to compile task g.t - m The internal error is: ... Stacktrace: [...]}.
  */
-final class FailureLine {
+public final class FailureLine {
     private static final Pattern COLOUR = Pattern.compile("\u001b\\[[0-9;]*m");
     private static final Pattern TRACE = Pattern.compile("(?s)\\s*Stacktrace: \\[.*");
     private static final Pattern CAUSE = Pattern.compile("\\s*The internal error is: ");
@@ -17,7 +17,7 @@ final class FailureLine {
     private FailureLine() {}
 
     /** Message of the failure and, if it has another, of what caused it. */
-    static String of(Throwable t) {
+    public static String of(Throwable t) {
         String line = line(t);
         for (Throwable cause = t.getCause(); cause != null && cause != t; cause = cause.getCause()) {
             String more = line(cause);

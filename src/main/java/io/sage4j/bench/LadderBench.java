@@ -81,8 +81,14 @@ public record LadderBench(
         }
     }
 
-    /** Runs all of it on a backend; each line that is told says what was found. */
-    public Result run(String backend, Consumer<String> line) {
+    /**
+     * Runs all of it on a backend.
+     *
+     * @param backend name
+     * @param line is told of each measurement, in words
+     * @param soFar is told what was found so far after each, for a record that a killed run leaves behind
+     */
+    public Result run(String backend, Consumer<String> line, Consumer<Result> soFar) {
         List<Measurement> measurements = new ArrayList<>();
         List<Failure> failures = new ArrayList<>();
         for (Variant variant : variants) {
@@ -99,6 +105,7 @@ public record LadderBench(
                         failures.add(new Failure(variant.name(), shape.list(), e.getMessage()));
                         line.accept(variant.name() + " " + shape.list() + ": " + e.getMessage());
                     }
+                    soFar.accept(new Result(List.copyOf(measurements), List.copyOf(failures)));
                 }
             }
         }

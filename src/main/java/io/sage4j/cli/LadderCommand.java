@@ -101,20 +101,18 @@ final class LadderCommand implements Callable<Integer> {
         }
         String name;
         String reason;
-        try (Sage sage = Sage.open(backend)) {
-            name = sage.backend();
-            reason = sage.backendReason();
+        try (Sage opened = Sage.open(backend)) {
+            name = opened.backend();
+            reason = opened.backendReason();
         }
         LadderBench bench =
                 new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs);
-        LadderBench.Result result = bench.run(name, json ? line -> {} : out::println);
-        LadderRecord found = new LadderRecord(
-                BenchRecord.now(
-                        spec.root().commandLine().getParseResult().originalArgs(), name, reason, result.measurements()),
-                result.failures());
-        if (record != null) {
-            found.write(record);
-        }
+        LadderBench.Result result = bench.run(name, json ? line -> {} : out::println, soFar -> {
+            if (record != null) {
+                record(soFar, name, reason).write(record);
+            }
+        });
+        LadderRecord found = record(result, name, reason);
         if (json) {
             out.println(Json.text(found));
         }
@@ -124,5 +122,15 @@ final class LadderCommand implements Callable<Integer> {
             return ErrorLine.INTERNAL;
         }
         return 0;
+    }
+
+    private LadderRecord record(LadderBench.Result result, String backend, String reason) {
+        return new LadderRecord(
+                BenchRecord.now(
+                        spec.root().commandLine().getParseResult().originalArgs(),
+                        backend,
+                        reason,
+                        result.measurements()),
+                result.failures());
     }
 }

@@ -7,7 +7,7 @@ import picocli.CommandLine;
 /** The command line: {@code sage4j attend}, {@code demo}, {@code devices}, {@code variants}, {@code bench}. */
 public final class Main {
     private static final List<String> COMMANDS =
-            List.of("attend", "demo", "devices", "variants", "bench", "ptx", "throughput");
+            List.of("attend", "demo", "devices", "variants", "bench", "ptx", "throughput", "explain");
 
     private Main() {}
 
@@ -64,6 +64,7 @@ public final class Main {
             case "variants" -> new VariantsCommand();
             case "bench" -> new BenchCommand();
             case "ptx" -> new PtxCommand();
+            case "explain" -> new ExplainCommand();
             case "throughput" -> new ThroughputCommand();
             default -> throw new IllegalArgumentException(name);
         };

@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
         description = {
             "Predict, not measure, how fast the mma.sync attention kernels are on GPUs that are not at hand: instructions of"
                     + " the inner loop over each GPU's published rates, beside what upstream's kernels were measured at.",
-            "docs/throughput.md says how."
+            "docs/mma-kernels.md says how."
         })
 final class ThroughputCommand implements Callable<Integer> {
     private static final List<String> VARIANTS = List.of("int8-fp8-f16acc", "int8-fp8", "int4-fp8-f16acc", "int4-fp8");

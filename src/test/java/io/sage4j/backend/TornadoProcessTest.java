@@ -68,6 +68,18 @@ class TornadoProcessTest {
     }
 
     @Test
+    void explainPrintsTheJavaAndTheGeneratedCode() throws Exception {
+        Run run = run(Map.of(), List.of(), Main.class.getName(), "explain", "smooth-k", "--backend", "tornado");
+        assertThat(run.status()).as(run.err()).isZero();
+        String generated = run.out().substring(run.out().indexOf("by TornadoVM, head_dim 64, float16"));
+        assertThat(run.out())
+                .startsWith("// Java, src/main/java/io/sage4j/kernel/TokenMeans.java")
+                .contains("public static void mean(");
+        assertThat(generated).containsPattern("void mean\\(|smooth_k_mean");
+        assertThat(generated).doesNotContain("void quantize(").doesNotContain("public static");
+    }
+
+    @Test
     void deviceThatIsNotThere() throws Exception {
         Run run = run(
                 Map.of(),

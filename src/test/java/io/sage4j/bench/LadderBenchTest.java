@@ -23,7 +23,9 @@ class LadderBenchTest {
     @Test
     void everyVariantAtEveryLength(@TempDir Path folder) {
         List<String> lines = new ArrayList<>();
-        LadderBench.Result found = SMALL.run(backend(), lines::add);
+        List<LadderBench.Result> parts = new ArrayList<>();
+        LadderBench.Result found = SMALL.run(backend(), lines::add, parts::add);
+        assertThat(parts).hasSize(4).last().isEqualTo(found);
         assertThat(found.failures()).isEmpty();
         assertThat(lines).hasSize(4);
         assertThat(found.measurements().stream().map(m -> m.variant() + m.shape()))
@@ -51,7 +53,7 @@ class LadderBenchTest {
     void aKernelThatDoesNotRunIsReportedAndTheOthersRun() {
         LadderBench.Result found = new LadderBench(
                         List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32, 300), List.of(64), 1, 1, 1)
-                .run(backend(), line -> {});
+                .run(backend(), line -> {}, soFar -> {});
         assertThat(found.measurements()).hasSize(2);
         assertThat(found.failures()).hasSize(2).allSatisfy(f -> {
             assertThat(f.shape()).endsWith(300L);

@@ -34,6 +34,7 @@ class CommandsTest {
                 "bench ",
                 "bench attention ",
                 "bench ladder ",
+                "explain ",
                 "ptx "
             })
     void helpAndVersionOfEveryCommand(String command) {

@@ -5,7 +5,7 @@ import io.sage4j.ptx.Arch;
 
 /**
  * What an architecture's tensor cores multiply by {@code mma.sync}, and which variant therefore is the one to take there
- * (docs/dispatch.md). PTX has every instruction from the least architecture on; where the tensor cores lack it, the
+ * (docs/mma-kernels.md). PTX has every instruction from the least architecture on; where the tensor cores lack it, the
  * assembler puts many others in its place, so being accepted is not being fast.
  *
  * @param arch target

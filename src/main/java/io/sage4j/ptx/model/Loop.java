@@ -19,7 +19,7 @@ import java.util.Map;
  *
  * <p>Counted in PTX, an instruction standing for one of the machine's, except: moves, packing of halves into a register and
  * taking them apart are renaming and cost nothing; two FP8 pairs packed are one more integer instruction; an address that is
- * a base plus a constant costs nothing. Counts of the assembled code are in docs/throughput.md beside these.
+ * a base plus a constant costs nothing. Counts of the assembled code are in docs/mma-kernels.md beside these.
  *
  * @param instructions of a warp
  * @param warps of a CTA

@@ -2,7 +2,6 @@ package io.sage4j.ptx.model;
 
 import io.sage4j.DType;
 import io.sage4j.Variant;
-import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.Scheme;
@@ -50,6 +49,8 @@ public record Prediction(
     private static final int PARTS = ROWS / 16;
 
     private static final int SCHEDULERS = 4;
+    private static final double REST = 45.5;
+    private static final double REST_OF_64 = 25.5;
     private static final double GIGA = 1e-3;
 
     /**
@@ -99,21 +100,22 @@ public record Prediction(
     }
 
     /**
-     * Instructions of upstream's inner loop beside the matrix ones, for 16 rows by 64 keys of a warp, by its structure
-     * (facts of the repository at d1a57a5; a warp has 32 rows): a score costs a conversion, a maximum, a multiply-add, an
-     * exponential and a sum; P three quarters of an instruction in FP8, half of one in FP16; an output element a
-     * multiplication by alpha, in two levels also an addition, and with FP16 sums a conversion. Operands come by
-     * {@code ldmatrix}, 512 bytes each.
+     * Instructions of upstream's inner loop beside the matrix ones, for 16 rows by 64 keys of a warp (a warp of it has 32): a
+     * score costs a conversion, a maximum, a multiply-add, an exponential and a sum; P three quarters of an instruction in
+     * FP8, half of one in FP16; an output element one instruction, and with FP16 sums a conversion; operands 512 bytes an
+     * instruction; addresses, copies and reductions the rest. For FP8 with FP16 sums that is what upstream's kernel at
+     * d1a57a5 has when CUDA 13.0 assembles it for sm_89: 755 for 32 rows at 128 channels, 567 at 64.
      */
     static double upstreamInstructions(Scheme scheme, int headDim) {
         boolean fp8 = scheme.pv() == PvFormat.E4M3;
         double scores = 16.0 * KEYS / 32;
         double outputs = 16.0 * headDim / 32;
         double score = 5 + (fp8 ? 0.75 : 0.5);
-        Accumulator sums = scheme.accumulator();
-        double output = !sums.isTwoLevel() ? (sums.isHalf() ? 0.5 : 1) : sums.isHalf() ? 3 : 2;
+        boolean half = scheme.accumulator().isHalf();
+        double output = scheme.accumulator().isTwoLevel() && half ? 2 : half ? 0.5 : 1;
         double qkBytes = scheme.qk() == QkFormat.INT4 ? 0.5 : 1;
         double loads = ((KEYS + 32) * headDim * qkBytes + KEYS * headDim * (fp8 ? 1 : 2)) / 512 / 2;
-        return scores * score + outputs * output + loads;
+        double rest = headDim > 64 ? REST : REST_OF_64;
+        return scores * score + outputs * output + loads + rest;
     }
 }

@@ -342,11 +342,14 @@ public final class Rounding {
         float ratio = y * 0x1p126f;
         int rest = binade32(ratio);
         int code = 128 * (binade + rest) + (int) integer(ratio * powerOfTwo(-rest) * 128f);
-        if (isFinite(x) == 0) {
-            code = 255 * 128;
+        int nan = 0;
+        // Not isNaN: under "not finite" TornadoVM's CUDA and PTX backends take its comparison for decided, and NaN
+        // becomes infinite.
+        if (x != x) {
+            nan = 1;
         }
-        if (isNaN(x) == 1) {
-            code = 255 * 128 + 64;
+        if (isFinite(x) == 0) {
+            code = 255 * 128 + 64 * nan;
         }
         return code + 32768 * signBit(x);
     }

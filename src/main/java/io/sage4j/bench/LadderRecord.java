@@ -59,6 +59,7 @@ public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures
 
     private static boolean isPreparation(String step) {
         return step.startsWith("widen")
+                || step.startsWith("pack")
                 || step.startsWith("quantize")
                 || step.startsWith("smooth")
                 || step.equals("narrow")

@@ -8,8 +8,10 @@ import io.sage4j.ptx.model.Prediction;
 import io.sage4j.ptx.model.Published;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -59,7 +61,7 @@ final class ThroughputCommand implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         List<Prediction> all = predictions();
         if (json) {
-            out.println(Json.text(all));
+            out.println(Json.text(all.stream().map(ThroughputCommand::fields).toList()));
             return 0;
         }
         out.println("A prediction, not a measurement: TOPS of the attention kernel alone, long sequences, no mask.");
@@ -106,6 +108,23 @@ final class ThroughputCommand implements Callable<Integer> {
             table.row(row.toArray(String[]::new));
         }
         table.print(out);
+    }
+
+    /** A prediction field by field, for JSON; null where nothing was published. */
+    private static Map<String, Object> fields(Prediction p) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        fields.put("gpu", p.card().toString());
+        fields.put("headDim", p.headDim());
+        fields.put("variant", p.variant());
+        fields.put("cyclesOfATile", p.cycles());
+        fields.put("bound", p.bound());
+        fields.put("ceiling", p.ceiling());
+        fields.put("predicted", p.predicted().orElse(null));
+        fields.put("upstreamPublished", p.upstream().orElse(null));
+        fields.put("instructions", p.instructions());
+        fields.put("upstreamInstructions", p.upstreamInstructions());
+        fields.put("waitingAnInstruction", p.waiting().orElse(null));
+        return fields;
     }
 
     private static String whole(double number) {

@@ -25,6 +25,7 @@ public final class CudaContext implements AutoCloseable {
     private final CudaDriver driver;
     private final CudaDevice device;
     private final long raw;
+    private final boolean owned;
     /** Null where the GPU has no pools. */
     private MemoryPool pool;
 
@@ -33,10 +34,11 @@ public final class CudaContext implements AutoCloseable {
 
     private boolean closed;
 
-    CudaContext(CudaDriver driver, CudaDevice device, long raw) {
+    CudaContext(CudaDriver driver, CudaDevice device, long raw, boolean owned) {
         this.driver = driver;
         this.device = device;
         this.raw = raw;
+        this.owned = owned;
     }
 
     void makePool(int ordinal) {
@@ -227,7 +229,9 @@ public final class CudaContext implements AutoCloseable {
         for (Handle handle : left) {
             failure = closing(handle::close, failure);
         }
-        failure = closing(device::releaseContext, failure);
+        if (owned) {
+            failure = closing(device::releaseContext, failure);
+        }
         if (failure != null) {
             throw failure;
         }

@@ -2,6 +2,7 @@ package io.sage4j.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import io.sage4j.SageException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -60,7 +61,7 @@ public final class CudaDevice {
     public CudaContext retainContext() {
         boolean pooled = attribute(DeviceAttribute.MEMORY_POOLS) == 1;
         long context = driver.create(DriverFunction.PRIMARY_CONTEXT_RETAIN, "opening the context of " + this, raw);
-        CudaContext opened = new CudaContext(driver, this, context);
+        CudaContext opened = new CudaContext(driver, this, context, true);
         if (pooled) {
             try {
                 opened.makePool(ordinal);
@@ -70,6 +71,19 @@ public final class CudaDevice {
             }
         }
         return opened;
+    }
+
+    /**
+     * A context of the caller's on this GPU, such as another runtime's. Closing it frees what was made through it and leaves
+     * the context alone.
+     *
+     * @param handle the CUcontext, not 0
+     */
+    public CudaContext wrapContext(long handle) {
+        if (handle == 0) {
+            throw new SageException("context is 0, expected one of " + this);
+        }
+        return new CudaContext(driver, this, handle, false);
     }
 
     /** Number among the driver's GPUs. */

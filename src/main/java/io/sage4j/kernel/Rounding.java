@@ -102,13 +102,33 @@ public final class Rounding {
 
     /** FP16 bits, 0..65535, of the nearest value, saturating; 0 for NaN. */
     public static int halfCode(float x) {
-        float magnitude = TornadoMath.abs(x);
-        if (magnitude > HALF_MAX) {
-            magnitude = HALF_MAX;
+        float y = TornadoMath.abs(x);
+        if (y > HALF_MAX) {
+            y = HALF_MAX;
         }
-        float ratio = magnitude * 0x1p14f;
-        int binade = binade32(ratio);
-        int code = 1024 * binade + (int) integer(ratio * powerOfTwo(-binade) * 1024f);
+        y = y * 0x1p14f;
+        int code = 0;
+        if (y >= 0x1p16f) {
+            y = y * 0x1p-16f;
+            code = 16384;
+        }
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            code = code + 8192;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            code = code + 4096;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            code = code + 2048;
+        }
+        if (y >= 0x1p1f) {
+            y = y * 0x1p-1f;
+            code = code + 1024;
+        }
+        code = code + (int) integer(y * 1024f);
         if (isNaN(x) == 1) {
             code = 0;
         }
@@ -163,13 +183,29 @@ public final class Rounding {
 
     /** E4M3 code, 0..255, of the nearest value, saturating. */
     public static int e4m3Code(float x) {
-        float magnitude = TornadoMath.abs(x);
-        if (magnitude > E4M3_MAX) {
-            magnitude = E4M3_MAX;
+        float y = TornadoMath.abs(x);
+        if (y > E4M3_MAX) {
+            y = E4M3_MAX;
         }
-        float ratio = magnitude * 0x1p6f;
-        int binade = binade32(ratio);
-        int code = 8 * binade + (int) integer(ratio * powerOfTwo(-binade) * 8f);
+        y = y * 0x1p6f;
+        int code = 0;
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            code = 64;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            code = code + 32;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            code = code + 16;
+        }
+        if (y >= 0x1p1f) {
+            y = y * 0x1p-1f;
+            code = code + 8;
+        }
+        code = code + (int) integer(y * 8f);
         if (isNaN(x) == 1) {
             code = 127;
         }
@@ -178,13 +214,33 @@ public final class Rounding {
 
     /** E5M2 code, 0..255, of the nearest value, saturating. */
     public static int e5m2Code(float x) {
-        float magnitude = TornadoMath.abs(x);
-        if (magnitude > E5M2_MAX) {
-            magnitude = E5M2_MAX;
+        float y = TornadoMath.abs(x);
+        if (y > E5M2_MAX) {
+            y = E5M2_MAX;
         }
-        float ratio = magnitude * 0x1p14f;
-        int binade = binade32(ratio);
-        int code = 4 * binade + (int) integer(ratio * powerOfTwo(-binade) * 4f);
+        y = y * 0x1p14f;
+        int code = 0;
+        if (y >= 0x1p16f) {
+            y = y * 0x1p-16f;
+            code = 64;
+        }
+        if (y >= 0x1p8f) {
+            y = y * 0x1p-8f;
+            code = code + 32;
+        }
+        if (y >= 0x1p4f) {
+            y = y * 0x1p-4f;
+            code = code + 16;
+        }
+        if (y >= 0x1p2f) {
+            y = y * 0x1p-2f;
+            code = code + 8;
+        }
+        if (y >= 0x1p1f) {
+            y = y * 0x1p-1f;
+            code = code + 4;
+        }
+        code = code + (int) integer(y * 4f);
         if (isNaN(x) == 1) {
             code = 127;
         }
@@ -198,7 +254,19 @@ public final class Rounding {
         int rest = bits - 128 * sign;
         int exponent = rest / 8;
         int mantissa = rest - 8 * exponent;
-        float value = (exponent > 0 ? mantissa + 8 : mantissa) * powerOfTwo(TornadoMath.max(exponent, 1) - 10);
+        float value = exponent > 0 ? (mantissa + 8) * 0x1p-10f : mantissa * 0x1p-9f;
+        if (exponent / 8 % 2 == 1) {
+            value = value * 0x1p8f;
+        }
+        if (exponent / 4 % 2 == 1) {
+            value = value * 0x1p4f;
+        }
+        if (exponent / 2 % 2 == 1) {
+            value = value * 0x1p2f;
+        }
+        if (exponent / 1 % 2 == 1) {
+            value = value * 0x1p1f;
+        }
         if (rest == 127) {
             value = notANumber(value);
         }
@@ -222,7 +290,22 @@ public final class Rounding {
         int rest = bits - 128 * sign;
         int exponent = rest / 4;
         int mantissa = rest - 4 * exponent;
-        float value = (exponent > 0 ? mantissa + 4 : mantissa) * powerOfTwo(TornadoMath.max(exponent, 1) - 17);
+        float value = exponent > 0 ? (mantissa + 4) * 0x1p-17f : mantissa * 0x1p-16f;
+        if (exponent / 16 % 2 == 1) {
+            value = value * 0x1p16f;
+        }
+        if (exponent / 8 % 2 == 1) {
+            value = value * 0x1p8f;
+        }
+        if (exponent / 4 % 2 == 1) {
+            value = value * 0x1p4f;
+        }
+        if (exponent / 2 % 2 == 1) {
+            value = value * 0x1p2f;
+        }
+        if (exponent / 1 % 2 == 1) {
+            value = value * 0x1p1f;
+        }
         if (rest == 124) {
             value = value * Float.MAX_VALUE;
         }
@@ -270,11 +353,14 @@ public final class Rounding {
         float ratio = y * 0x1p126f;
         int rest = binade32(ratio);
         int code = 128 * (binade + rest) + (int) integer(ratio * powerOfTwo(-rest) * 128f);
-        if (isFinite(x) == 0) {
-            code = 255 * 128;
+        int nan = 0;
+        // Not isNaN: under "not finite" TornadoVM's CUDA and PTX backends take its comparison for decided, and NaN
+        // becomes infinite.
+        if (x != x) {
+            nan = 1;
         }
-        if (isNaN(x) == 1) {
-            code = 255 * 128 + 64;
+        if (isFinite(x) == 0) {
+            code = 255 * 128 + 64 * nan;
         }
         return code + 32768 * signBit(x);
     }

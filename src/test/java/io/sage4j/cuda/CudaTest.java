@@ -52,6 +52,20 @@ class CudaTest {
     }
 
     @Test
+    void aContextOfTheCallersIsLeftAlone() {
+        try (CudaContext owner = fake.context()) {
+            owner.newStream().close();
+            CudaDevice device = fake.search().driver().orElseThrow().device(0);
+            CudaContext wrapped = device.wrapContext(FakeDriver.CONTEXT_OF_GPU_0);
+            wrapped.newStream();
+            wrapped.close();
+            assertThat(fake.live()).as("its stream is freed").containsOnlyKeys("context");
+            assertThat(fake.calls).doesNotContain("cuDevicePrimaryCtxRelease_v2");
+            refused(() -> device.wrapContext(0), "context is 0, expected one of GPU 0");
+        }
+    }
+
+    @Test
     void everyHandleIsFreedOnceHoweverOftenItIsClosed() {
         fake.kernels.put("k", List.of());
         try (CudaContext context = fake.context()) {

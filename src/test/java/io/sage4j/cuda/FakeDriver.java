@@ -38,6 +38,9 @@ import java.util.stream.Stream;
  */
 @SuppressWarnings("restricted")
 public final class FakeDriver implements AutoCloseable {
+    /** Handle of the primary context of the first GPU. */
+    static final long CONTEXT_OF_GPU_0 = 0xC0 + 70;
+
     static final int INVALID_VALUE = 1;
     static final int OUT_OF_MEMORY = 2;
     static final int INVALID_CONTEXT = 201;

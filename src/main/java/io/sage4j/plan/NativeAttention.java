@@ -419,7 +419,7 @@ public final class NativeAttention {
     private Attend wgmmaAttend() {
         if (device.arch() != Arch.SM_90A) {
             throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
-                    + device.arch().ptx() + ": take the scheme of the same name without sm90");
+                    + device.arch().ptx() + ": take a variant without sm90 in its name");
         }
         WgmmaAttentionSpec spec =
                 new WgmmaAttentionSpec(scheme, dim, isCausal(), call.lse() != 0, call.type(), pairedStores());

@@ -196,5 +196,7 @@ class MmaAttentionCodeTest {
                 .withGranularity(Granularity.PER_TOKEN)
                 .withTiles(TileShape.MMA_SYNC);
         assertThatThrownBy(() -> spec(token, 64, false)).hasMessageContaining("not PER_TOKEN");
+        Scheme fast = Variant.of("int8-fp8-sm90-fast").scheme().withTiles(TileShape.MMA_SYNC);
+        assertThatThrownBy(() -> spec(fast, 64, false)).hasMessageContaining("not E4M3_FAST");
     }
 }

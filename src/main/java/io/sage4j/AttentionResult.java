@@ -15,16 +15,24 @@ public final class AttentionResult {
     public record StepTime(String name, long nanos) {}
 
     /**
-     * What the kernels noticed about the numbers; every field is -1 where the backend does not count.
+     * What the kernels noticed about the numbers; a field is -1 where nothing counted.
      *
      * @param nonFinite NaN and infinite elements of Q, K and V
      * @param saturated elements of V beyond the range of FP16, where V is FP16 (scaled formats do not saturate)
      * @param vFlushed elements of V that are not zero but were quantized to zero
      * @param vTotal elements of V
+     * @param heavyVChannels channels of V, over batch and num_kv_heads, so heavy-tailed that FP16 sums would lose them: if
+     *     there are any, {@link #variant()} is the one with FP32 sums. -1 where nothing looked: another kind of variant,
+     *     tensors in GPU memory, or {@link AttentionSpec.Builder#watchV} off
      */
-    public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal) {
-        /** Report of a backend that does not count: all fields are -1. */
-        public static final NumericReport NOT_COUNTED = new NumericReport(-1, -1, -1, -1);
+    public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal, long heavyVChannels) {
+        /** Report of a backend that does not count. */
+        public static final NumericReport NOT_COUNTED = new NumericReport(-1, -1, -1, -1, -1);
+
+        /** The same with another number of heavy-tailed channels. */
+        NumericReport withHeavyVChannels(long channels) {
+            return new NumericReport(nonFinite, saturated, vFlushed, vTotal, channels);
+        }
 
         /** Whether the backend counted. */
         public boolean isCounted() {
@@ -44,6 +52,7 @@ public final class AttentionResult {
     private final String backend;
     private final String backendReason;
     private final NumericReport report;
+    private final Variant variant;
 
     AttentionResult(
             Tensor output,
@@ -52,7 +61,8 @@ public final class AttentionResult {
             long totalNanos,
             String backend,
             String backendReason,
-            NumericReport report) {
+            NumericReport report,
+            Variant variant) {
         this.output = Objects.requireNonNull(output);
         this.lse = lse;
         this.steps = List.copyOf(steps);
@@ -60,6 +70,7 @@ public final class AttentionResult {
         this.backend = backend;
         this.backendReason = backendReason;
         this.report = report;
+        this.variant = variant;
     }
 
     /** The output: shape, layout and type of Q. */
@@ -80,6 +91,11 @@ public final class AttentionResult {
     /** Time of the whole call in nanoseconds, copies and a first compilation included. */
     public long totalNanos() {
         return totalNanos;
+    }
+
+    /** Variant that ran: the spec's, or the one with FP32 sums if V is too heavy-tailed for FP16 sums. */
+    public Variant variant() {
+        return variant;
     }
 
     /** Backend that ran. */

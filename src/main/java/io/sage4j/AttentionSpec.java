@@ -41,6 +41,7 @@ public final class AttentionSpec {
     private final Float smScale;
     private final boolean lse;
     private final Tensor mask;
+    private final boolean watchV;
 
     private AttentionSpec(Builder b) {
         variant = b.variant;
@@ -49,6 +50,7 @@ public final class AttentionSpec {
         smScale = b.smScale;
         lse = b.lse;
         mask = b.mask;
+        watchV = b.watchV;
     }
 
     /** {@link Variant#INT8_FP8_F16ACC}, not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
@@ -91,6 +93,11 @@ public final class AttentionSpec {
         return Optional.ofNullable(mask);
     }
 
+    /** Whether a V that is too heavy-tailed for FP16 sums is looked for. */
+    public boolean watchesV() {
+        return watchV;
+    }
+
     /** Collects the choices of an {@link AttentionSpec}. */
     public static final class Builder {
         private Variant variant = Variant.INT8_FP8_F16ACC;
@@ -99,6 +106,7 @@ public final class AttentionSpec {
         private Float smScale;
         private boolean lse;
         private Tensor mask;
+        private boolean watchV = true;
 
         private Builder() {}
 
@@ -149,6 +157,17 @@ public final class AttentionSpec {
          */
         public Builder mask(Tensor value) {
             mask = value;
+            return this;
+        }
+
+        /**
+         * Whether, for a variant that sums E4M3 products in FP16, V is looked through for channels so heavy-tailed that
+         * more than 5 % of their tokens would become zero in the narrow range that such sums allow; the call then runs with
+         * FP32 sums and V's full range instead, and its result says so. On by default. Reads V once on the host; tensors in
+         * GPU memory or of more than 2^31 - 1 elements are never looked through.
+         */
+        public Builder watchV(boolean value) {
+            watchV = value;
             return this;
         }
 

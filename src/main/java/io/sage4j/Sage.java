@@ -5,6 +5,7 @@ import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.Backends;
 import io.sage4j.backend.DeviceBackend;
 import io.sage4j.numeric.AttentionShape;
+import io.sage4j.plan.HeavyTails;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -119,9 +120,18 @@ public final class Sage implements AutoCloseable {
         Tensor lse = null;
         try {
             lse = spec.lse() ? allocateLike(q, DType.FLOAT32, lseShape(shape)) : null;
-            AttentionBackend.Execution done = backend.attend(request(shape, q, k, v, spec, out, lse));
+            long heavy = heavyChannels(v, spec, shape);
+            Variant variant = heavy > 0 ? HeavyTails.fallback(spec.variant()) : spec.variant();
+            AttentionBackend.Execution done = backend.attend(request(shape, variant, q, k, v, spec, out, lse));
             return new AttentionResult(
-                    out, lse, done.steps(), System.nanoTime() - start, backend.name(), reason, done.report());
+                    out,
+                    lse,
+                    done.steps(),
+                    System.nanoTime() - start,
+                    backend.name(),
+                    reason,
+                    done.report().withHeavyVChannels(heavy),
+                    variant);
         } catch (RuntimeException | Error e) {
             release(givenOut == null ? out : null);
             release(lse);
@@ -129,11 +139,28 @@ public final class Sage implements AutoCloseable {
         }
     }
 
+    private static long heavyChannels(Tensor v, AttentionSpec spec, AttentionShape shape) {
+        boolean looks = spec.watchesV() && HeavyTails.canLook(v) && HeavyTails.applies(spec.variant());
+        return looks ? HeavyTails.count(v, spec.layout(), shape, spec.variant().scheme()) : -1;
+    }
+
     private static AttentionRequest request(
             AttentionShape shape, Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse) {
+        return request(shape, spec.variant(), q, k, v, spec, out, lse);
+    }
+
+    private static AttentionRequest request(
+            AttentionShape shape,
+            Variant variant,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpec spec,
+            Tensor out,
+            Tensor lse) {
         return new AttentionRequest(
                 shape,
-                spec.variant(),
+                variant,
                 spec.layout(),
                 spec.causal().diagonal(shape.qoLen(), shape.kvLen()),
                 (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim())),

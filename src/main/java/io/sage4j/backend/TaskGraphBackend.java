@@ -177,7 +177,7 @@ final class TaskGraphBackend implements AttentionBackend {
                 plan.steps().stream()
                         .map(s -> new StepTime(s.name(), s.nanos()))
                         .toList(),
-                new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal()));
+                new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal(), -1));
     }
 
     private static void copyIn(Tensor t, Layout layout, TornadoNativeArray array) {

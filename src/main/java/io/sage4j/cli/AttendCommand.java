@@ -86,6 +86,16 @@ final class AttendCommand implements Callable<Integer> {
     private String backend;
 
     @Option(
+            names = "--watch-v",
+            negatable = true,
+            defaultValue = "true",
+            fallbackValue = "true",
+            description =
+                    "Look V through for tails too heavy for FP16 sums, and take FP32 sums if there are any. Default:"
+                            + " ${DEFAULT-VALUE}.")
+    private boolean watchV;
+
+    @Option(
             names = "--check",
             description = "Compare the output with exact attention in double, and print the metrics.")
     private boolean check;
@@ -106,6 +116,7 @@ final class AttendCommand implements Callable<Integer> {
                 .causal(causal)
                 .layout(layout)
                 .lse(output.wantsLse())
+                .watchV(watchV)
                 .mask(in.mask());
         if (smScale != null) {
             wanted.smScale(smScale);
@@ -159,11 +170,23 @@ final class AttendCommand implements Callable<Integer> {
                             .map(s -> String.format(Locale.ROOT, "%s %.1f ms", s.name(), s.nanos() / 1e6))
                             .collect(Collectors.joining(", ")));
             out.println("  " + describe(result.report()));
+            if (result.report().heavyVChannels() > 0) {
+                out.println("  " + heavy(result));
+            }
         }
         if (accuracy != null) {
             out.println(
                     "check: " + accuracy.metrics() + (accuracy.sampled() ? "  on " + accuracy.rows() + " rows" : ""));
         }
+    }
+
+    private static String heavy(AttentionResult result) {
+        return String.format(
+                Locale.ROOT,
+                "%d channels of V are too heavy-tailed for FP16 sums, so it ran with FP32 sums: %s, %s",
+                result.report().heavyVChannels(),
+                result.variant().name(),
+                Notation.of(result.variant().scheme()));
     }
 
     private static String describe(NumericReport report) {
@@ -191,6 +214,7 @@ final class AttendCommand implements Callable<Integer> {
         fields.put("causal", Notation.of(causal));
         fields.put("smScale", smScale == null ? 1 / Math.sqrt(in.q().size(Tensor.RANK - 1)) : smScale);
         fields.put("variant", VariantsCommand.describe(variant));
+        fields.put("ranAs", VariantsCommand.describe(result.variant()));
         fields.put("backend", result.backend());
         fields.put("backendReason", result.backendReason());
         fields.put("totalMs", result.totalNanos() / 1e6);
@@ -212,6 +236,7 @@ final class AttendCommand implements Callable<Integer> {
         fields.put("saturated", report.saturated());
         fields.put("vFlushed", report.vFlushed());
         fields.put("vTotal", report.vTotal());
+        fields.put("heavyVChannels", report.heavyVChannels());
         return fields;
     }
 }

@@ -130,6 +130,7 @@ class CudaBackendTest {
                 .layout(c.layout)
                 .causal(c.causal)
                 .smScale(in.smScale())
+                .watchV(false)
                 .lse(true)
                 .build();
         return on.attend(q, k, v, spec);

@@ -1,0 +1,104 @@
+package io.sage4j.plan;
+
+import io.sage4j.Layout;
+import io.sage4j.Tensor;
+import io.sage4j.Variant;
+import io.sage4j.numeric.Accumulator;
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.Scheme;
+import java.util.stream.IntStream;
+
+/**
+ * Whether V suits the narrow range that FP16 sums need. Such a range (2.25, say) leaves E4M3 codes only
+ * {@code range / 2^-10} below a channel's largest magnitude: where a few values tower over the rest, the rest becomes
+ * zero. A channel is heavy-tailed if more than {@link #MOST_FLUSHED} of its tokens would. (Of N(0, 1) data some 0.1 to
+ * 0.2 % do.)
+ */
+public final class HeavyTails {
+    /** Fraction of a channel's tokens that may be flushed to zero. */
+    public static final double MOST_FLUSHED = 0.05;
+
+    /** V of more elements is not looked through: backends that take it are in a hurry, the others refuse it. */
+    private static final long MOST_ELEMENTS = Integer.MAX_VALUE;
+
+    /** Magnitudes up to half the smallest E4M3 code are rounded to zero, ties to even. */
+    private static final double FLUSHED = 0x1p-10;
+
+    private HeavyTails() {}
+
+    /** Whether V can be looked through: it is in host memory and has at most 2^31 - 1 elements. */
+    public static boolean canLook(Tensor v) {
+        return !v.isOnDevice() && v.size() <= MOST_ELEMENTS;
+    }
+
+    /** Whether a variant has another one to fall back to: FP16 sums of E4M3, in the quantized kernel. */
+    public static boolean applies(Variant variant) {
+        Scheme s = variant.scheme();
+        return variant.isQuantized() && s.pv() == PvFormat.E4M3 && s.accumulator() == Accumulator.FP16_FP32;
+    }
+
+    /** The variant with FP32 sums of each tile and the full range of V and P; by its own name if it has one. */
+    public static Variant fallback(Variant variant) {
+        float whole = PvFormat.E4M3.max();
+        Scheme wide = variant.scheme().withAccumulator(Accumulator.FP32_FP32, whole, whole);
+        return Variant.all().stream()
+                .filter(v -> v.rung() == variant.rung() && v.scheme().equals(wide))
+                .findFirst()
+                .orElseGet(() -> variant.with(wide));
+    }
+
+    /**
+     * Channels of V, counted over batch and num_kv_heads, that are heavy-tailed for a scheme. A channel with a NaN or an
+     * infinity is none: its whole output is NaN by either way.
+     *
+     * @param v values, {@link #canLook}
+     */
+    public static long count(Tensor v, Layout layout, AttentionShape shape, Scheme scheme) {
+        int heads = Math.multiplyExact(shape.batch(), shape.kvHeads());
+        return IntStream.range(0, heads)
+                .parallel()
+                .mapToLong(head -> ofHead(v, layout, shape, scheme, head))
+                .sum();
+    }
+
+    private static long ofHead(Tensor v, Layout layout, AttentionShape shape, Scheme scheme, int head) {
+        boolean headsFirst = layout == Layout.HND;
+        int b = head / shape.kvHeads();
+        int h = head % shape.kvHeads();
+        int tokens = shape.kvLen();
+        int dim = shape.headDim();
+        double[] mean = new double[dim];
+        double[] largest = new double[dim];
+        if (scheme.smoothV()) {
+            for (int t = 0; t < tokens; t++) {
+                for (int d = 0; d < dim; d++) {
+                    mean[d] += at(v, headsFirst, b, h, t, d) / tokens;
+                }
+            }
+        }
+        for (int t = 0; t < tokens; t++) {
+            for (int d = 0; d < dim; d++) {
+                largest[d] = Math.max(largest[d], Math.abs(at(v, headsFirst, b, h, t, d) - mean[d]));
+            }
+        }
+        long[] flushed = new long[dim];
+        for (int t = 0; t < tokens; t++) {
+            for (int d = 0; d < dim; d++) {
+                double y = Math.abs(at(v, headsFirst, b, h, t, d) - mean[d]);
+                if (y > 0 && y * scheme.vRange() <= FLUSHED * largest[d]) {
+                    flushed[d]++;
+                }
+            }
+        }
+        long heavy = 0;
+        for (int d = 0; d < dim; d++) {
+            heavy += Double.isFinite(largest[d]) && flushed[d] > MOST_FLUSHED * tokens ? 1 : 0;
+        }
+        return heavy;
+    }
+
+    private static float at(Tensor v, boolean headsFirst, int b, int h, int t, int d) {
+        return headsFirst ? v.get(b, h, t, d) : v.get(b, t, h, d);
+    }
+}

@@ -12,6 +12,7 @@ import io.sage4j.plan.DeviceSettings;
 import io.sage4j.plan.KernelSource;
 import io.sage4j.plan.MaskView;
 import io.sage4j.plan.TensorView;
+import io.sage4j.ptx.kernel.NativeKernel;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -22,6 +23,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
@@ -33,13 +35,18 @@ import uk.ac.manchester.tornado.api.common.TornadoDevice;
 /** {@code sage4j explain}. */
 @Command(
         name = "explain",
-        description = "Print the Java source of a kernel, and what TornadoVM's backend makes of it, freshly compiled.",
+        description = {
+            "Print the Java source of a kernel, and what TornadoVM's backend makes of it, freshly compiled.",
+            "For the native kernel mma-attention: what bounds it on which GPU, as 'sage4j throughput --pipes' predicts it."
+        },
         sortOptions = false)
 final class ExplainCommand implements Callable<Integer> {
     /** TornadoVM prints each kernel that it compiles; to be set before it starts. */
     private static final String PRINT = "tornado.printKernel";
 
     private static final int TOKENS = 64;
+
+    private static final String NATIVE = NativeKernel.MMA_ATTENTION.toString();
 
     @Spec
     private CommandSpec spec;
@@ -48,7 +55,8 @@ final class ExplainCommand implements Callable<Integer> {
             index = "0",
             arity = "0..1",
             paramLabel = "KERNEL",
-            description = "A step of the variant, such as smooth-k or attend; without it, the list of them.")
+            description =
+                    "A step of the variant, such as smooth-k or attend, or mma-attention; without it, the list of them.")
     private String step;
 
     @Mixin
@@ -81,6 +89,16 @@ final class ExplainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (NATIVE.equals(step)) {
+            List<OptionSpec> given = spec.commandLine().getParseResult().matchedOptions();
+            if (!given.isEmpty()) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        given.get(0).longestName() + " does not go with " + NATIVE
+                                + ", whose prediction has all its variants; leave it out");
+            }
+            return ThroughputCommand.print(spec.commandLine().getOut(), false, true);
+        }
         System.setProperty(PRINT, "True");
         boolean tornado = KernelContext.class.getModule().isNamed();
         if (tornado ? !backend.startsWith("tornado") : !backend.equals("jvm")) {

@@ -58,7 +58,11 @@ final class ThroughputCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        PrintWriter out = spec.commandLine().getOut();
+        return print(spec.commandLine().getOut(), json, pipes);
+    }
+
+    /** Prints the predictions as JSON or as a table, with the cycles of every pipe if wanted. */
+    static int print(PrintWriter out, boolean json, boolean pipes) {
         List<Prediction> all = predictions();
         if (json) {
             out.println(Json.text(all.stream().map(ThroughputCommand::fields).toList()));

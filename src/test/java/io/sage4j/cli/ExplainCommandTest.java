@@ -48,6 +48,14 @@ class ExplainCommandTest {
     }
 
     @Test
+    void theNativeKernelIsExplainedByWhatBoundsIt() {
+        String predicted = CliRun.of("throughput", "--pipes").succeeds().out();
+        assertThat(predicted).contains("RTX 4090", "cycles of a tile");
+        assertThat(CliRun.of("explain", "mma-attention").succeeds().out()).isEqualTo(predicted);
+        CliRun.of("explain", "mma-attention", "--head-dim", "64").refuses("--head-dim does not go with mma-attention");
+    }
+
+    @Test
     void unknownKernel() {
         CliRun.of("explain", "foo").refuses("has no kernel 'foo', expected one of smooth-k, quantize-q");
     }

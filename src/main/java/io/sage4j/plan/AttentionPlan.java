@@ -28,6 +28,11 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  */
 public final class AttentionPlan implements AutoCloseable {
     /** Longest sequence. */
+    private static final boolean REAL_TORNADOVM =
+            KernelContext.class.getModule().isNamed();
+    /** A first run compiles; drivers' compilers (PoCL's cache, say) do not all bear several of them side by side. */
+    private static final Object COMPILING = new Object();
+
     private static final int MAX_LENGTH = 1 << 30;
 
     private static final Pattern TASK =
@@ -223,7 +228,13 @@ public final class AttentionPlan implements AutoCloseable {
             writeEmpty();
             return;
         }
-        result = execution.execute();
+        if (result == null && REAL_TORNADOVM) {
+            synchronized (COMPILING) {
+                result = execution.execute();
+            }
+        } else {
+            result = execution.execute();
+        }
     }
 
     /** No key: every row is zero, and its log-sum-exp minus infinity. */

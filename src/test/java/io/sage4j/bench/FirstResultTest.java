@@ -10,8 +10,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIfEnvironmentVariable;
 
 /** The measurement of a first result; here not in a new process. */
+@DisabledIfEnvironmentVariable(named = "TORNADOVM_HOME", matches = ".+", disabledReason = "backend jvm is not there")
 class FirstResultTest {
     @Test
     void timesFollowEachOther() {

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from gpu_median import median
 
 BATCH, HEADS = 4, 32
 FULL = [(128, "none", [1024, 2048, 4096, 8192, 32768]), (128, "top-left", [1024, 4096, 32768]),
@@ -35,21 +36,6 @@ def ours(command, dim, causal, lengths):
                        check=True, stdout=sys.stderr)
         with open(record) as f:
             return json.load(f)
-
-
-def median(f, reps=21, warm=4):
-    for _ in range(warm):
-        f()
-    times = []
-    for _ in range(reps):
-        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        torch.cuda._sleep(1_000_000)  # the host runs ahead, so that short launches are not timed by its speed
-        a.record()
-        f()
-        b.record()
-        b.synchronize()
-        times.append(a.elapsed_time(b))
-    return float(np.median(times))
 
 
 def peers(dim, causal, n):

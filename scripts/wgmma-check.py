@@ -25,6 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from gpu_median import median
+
 KEY_AT = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]
 DEV = "cuda"
 # Range of V; none for FP16.
@@ -313,21 +315,6 @@ def errors(out, ref):
     l1 = float((out - ref).abs().sum() / ref.abs().sum())
     bias = float(((out - ref) * torch.sign(ref)).sum() / ref.abs().sum())
     return cosine, l1, bias
-
-
-def median(f, reps=21, warm=4):
-    for _ in range(warm):
-        f()
-    times = []
-    for _ in range(reps):
-        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        torch.cuda._sleep(1_000_000)  # the host runs ahead, so that short launches are not timed by its speed
-        a.record()
-        f()
-        b.record()
-        b.synchronize()
-        times.append(a.elapsed_time(b))
-    return float(np.median(times))
 
 
 def check(folder, seed):

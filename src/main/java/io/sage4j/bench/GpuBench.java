@@ -52,7 +52,6 @@ public record GpuBench(
 
     private static final int CHECKED_HEADS = 2;
     private static final long BUDGET = 1_000_000_000L;
-    private static final double LEAST_COSINE = 0.9;
     /** Name of the time of a whole call whose steps are started one behind the other; else they are started as a graph. */
     private static final String ONE_BY_ONE = "one by one";
 
@@ -113,7 +112,7 @@ public record GpuBench(
             Tensor found = head(sage, out);
             Reference reference = Reference.of(heads.get(0), heads.get(1), heads.get(2), spec, BUDGET);
             Metrics metrics = reference.measure(found);
-            if (!metrics.isWithin(LEAST_COSINE, Double.MAX_VALUE)) {
+            if (!metrics.isWithin(AttentionBench.LEAST_COSINE, Double.MAX_VALUE)) {
                 throw new SageException(
                         "the output of " + variant.name() + " on " + sage.backend() + " is wrong: " + metrics);
             }

@@ -47,7 +47,6 @@ public record LadderBench(
 
     private static final long BUDGET = 2_000_000_000L;
     private static final long SEED = 42;
-    private static final double LEAST_COSINE = 0.9;
 
     /**
      * What was found.
@@ -168,7 +167,7 @@ public record LadderBench(
         }
         Reference reference = Reference.of(q, k, v, spec, BUDGET);
         Metrics metrics = reference.measure(out);
-        if (!metrics.isWithin(LEAST_COSINE, Double.MAX_VALUE)) {
+        if (!metrics.isWithin(AttentionBench.LEAST_COSINE, Double.MAX_VALUE)) {
             throw new SageException("the output is wrong: " + metrics);
         }
         return new Measurement(

@@ -4,7 +4,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import picocli.CommandLine;
 
-/** The command line: {@code sage4j attend}, {@code demo}, {@code devices}, {@code variants}, {@code bench}. */
+/** The command line: {@code sage4j attend}, {@code demo}, {@code devices}, {@code variants}, {@code bench}, {@code ptx}, {@code explain}, {@code throughput}. */
 public final class Main {
     private static final List<String> COMMANDS =
             List.of("attend", "demo", "devices", "variants", "bench", "ptx", "throughput", "explain");

@@ -27,12 +27,12 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  * arrays as they are and writes the output arrays. One thread at a time.
  */
 public final class AttentionPlan implements AutoCloseable {
-    /** Longest sequence. */
     private static final boolean REAL_TORNADOVM =
             KernelContext.class.getModule().isNamed();
     /** A first run compiles; drivers' compilers (PoCL's cache, say) do not all bear several of them side by side. */
     private static final Object COMPILING = new Object();
 
+    /** Longest sequence. */
     private static final int MAX_LENGTH = 1 << 30;
 
     private static final Pattern TASK =

@@ -7,6 +7,8 @@ import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TokenMean;
+import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
@@ -71,11 +73,7 @@ public final class HeavyTails {
         double[] mean = new double[dim];
         double[] largest = new double[dim];
         if (scheme.smoothV()) {
-            for (int t = 0; t < tokens; t++) {
-                for (int d = 0; d < dim; d++) {
-                    mean[d] += at(v, headsFirst, b, h, t, d) / tokens;
-                }
-            }
+            Arrays.setAll(mean, d -> TokenMean.of(t -> at(v, headsFirst, b, h, t, d), 0, tokens));
         }
         for (int t = 0; t < tokens; t++) {
             for (int d = 0; d < dim; d++) {

@@ -51,7 +51,7 @@ class HeavyTailsTest {
             long limit = (long) (HeavyTails.MOST_FLUSHED * tokens);
             Tensor values = Tensor.of(v, 1, 1, tokens, 1);
             long count = HeavyTails.count(values, Layout.HND, shape, scheme);
-            // The mean and the scale are rounded there, not here: at the limit itself either answer is right.
+            // The scale is rounded there, not here: at the limit itself either answer is right.
             if (Math.abs(flushed - limit) > 1) {
                 assertThat(count).as("seed %d, power %s", SEED + n, power).isEqualTo(flushed > limit ? 1 : 0);
             }

@@ -7,6 +7,7 @@ import io.sage4j.backend.DeviceBackend;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.plan.HeavyTails;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -106,6 +107,65 @@ public final class Sage implements AutoCloseable {
      */
     public AttentionResult attend(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out) {
         return run(q, k, v, spec, SageException.requireArgument(out, "out"));
+    }
+
+    /**
+     * {@link #attendPacked(Tensor, Tensor, Tensor, int[], int[], AttentionSpec, Tensor)} into a new output tensor, which is in
+     * GPU memory where the inputs are, then to be given back with {@link #free}.
+     */
+    public PackedResult attendPacked(
+            Tensor q, Tensor k, Tensor v, int[] cuSeqlensQ, int[] cuSeqlensK, AttentionSpec spec) {
+        return packed(q, k, v, cuSeqlensQ, cuSeqlensK, spec, null);
+    }
+
+    /**
+     * Attention of sequences of different lengths that lie behind each other without padding, each for itself: upstream's
+     * {@code sageattn_varlen}, with K's mean and all scales those of a sequence alone, and any variant. Sequence {@code i} is
+     * rows {@code cuSeqlensQ[i]} to {@code cuSeqlensQ[i + 1]} (exclusive) of q and out, and likewise of k and v.
+     *
+     * @param q queries of all sequences, [1, num_heads, tokens, head_dim] in the spec's layout; FP32, FP16 or BF16
+     * @param k keys of all sequences, [1, num_kv_heads, tokens, head_dim]
+     * @param v values, shape and type of k
+     * @param cuSeqlensQ starts of the sequences in q and, last, q's tokens: from 0, never falling; equal neighbours are an
+     *     empty sequence
+     * @param cuSeqlensK the same for k and v, as long
+     * @param spec what to compute; causal alignment is that of each sequence. No mask
+     * @param out shape and type of q, any strides; must not share memory with the inputs. Undefined if the call fails
+     * @return the output, and of each sequence what {@link #attend} gives
+     * @throws SageException if an argument does not fit (then nothing was written), or the backend fails
+     */
+    public PackedResult attendPacked(
+            Tensor q, Tensor k, Tensor v, int[] cuSeqlensQ, int[] cuSeqlensK, AttentionSpec spec, Tensor out) {
+        return packed(q, k, v, cuSeqlensQ, cuSeqlensK, spec, SageException.requireArgument(out, "out"));
+    }
+
+    private PackedResult packed(
+            Tensor q, Tensor k, Tensor v, int[] cuSeqlensQ, int[] cuSeqlensK, AttentionSpec spec, Tensor givenOut) {
+        requireOpen();
+        ArgumentCheck.inputs(q, k, v, spec, backend);
+        ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
+        if (givenOut != null) {
+            ArgumentCheck.readable("out", givenOut, backend);
+            ArgumentCheck.output(givenOut, q, k, v, spec);
+        }
+        Tensor out = givenOut != null ? givenOut : allocateLike(q, q.dtype(), q.shape());
+        List<AttentionResult> results = new ArrayList<>();
+        try {
+            int axis = spec.layout().tokenAxis();
+            for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
+                results.add(run(
+                        q.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]),
+                        k.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
+                        v.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
+                        spec,
+                        out.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1])));
+            }
+            return new PackedResult(out, results);
+        } catch (RuntimeException | Error e) {
+            release(givenOut == null ? out : null);
+            results.forEach(r -> release(r.lse().orElse(null)));
+            throw e;
+        }
     }
 
     private AttentionResult run(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor givenOut) {
@@ -336,6 +396,38 @@ public final class Sage implements AutoCloseable {
                 mask(spec.mask().get(), shape, backend);
             }
             return shape;
+        }
+
+        /** Checks the starts of packed sequences. */
+        static void packed(Tensor q, Tensor k, int[] cuSeqlensQ, int[] cuSeqlensK, AttentionSpec spec) {
+            if (q.size(0) != 1) {
+                throw new SageException("packed q is " + q + ", expected batch 1: the sequences lie along the tokens");
+            }
+            if (spec.mask().isPresent()) {
+                throw new SageException(
+                        "the spec has a mask, expected none for packed sequences; call attend on a slice of each");
+            }
+            int axis = spec.layout().tokenAxis();
+            starts("cu_seqlens_q", cuSeqlensQ, q.size(axis));
+            starts("cu_seqlens_k", cuSeqlensK, k.size(axis));
+            if (cuSeqlensQ.length != cuSeqlensK.length) {
+                throw new SageException("cu_seqlens_q has " + cuSeqlensQ.length + " numbers, cu_seqlens_k "
+                        + cuSeqlensK.length + "; expected as many");
+            }
+        }
+
+        private static void starts(String name, int[] starts, long tokens) {
+            int count = SageException.requireArgument(starts, name).length;
+            if (count < 2 || starts[0] != 0 || starts[count - 1] != tokens) {
+                throw new SageException(name + " is " + Arrays.toString(starts) + ", expected 0 first and the " + tokens
+                        + " tokens last");
+            }
+            for (int i = 1; i < count; i++) {
+                if (starts[i] < starts[i - 1]) {
+                    throw new SageException(name + " falls from " + starts[i - 1] + " to " + starts[i] + " at position "
+                            + i + ", expected starts that never fall");
+                }
+            }
         }
 
         /** Checks all of a call that is queued. */

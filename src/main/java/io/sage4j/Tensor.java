@@ -462,6 +462,36 @@ public final class Tensor {
         return new Tensor(data, gpu, address, dtype, newShape, newStrides, array);
     }
 
+    /**
+     * The elements whose index in one dimension is at least {@code from} and less than {@code to}, not copied.
+     *
+     * @param axis dimension, 0 to 3
+     * @param from first index, 0 to {@code to}
+     * @param to index behind the last one, at most the size of the dimension
+     * @throws SageException if they do not fit the shape
+     */
+    public Tensor slice(int axis, long from, long to) {
+        if (from < 0 || to < from || to > shape[checkAxis(axis)]) {
+            throw new SageException("slice " + from + " to " + to + " of dimension " + axis + " of " + this
+                    + ", expected 0 <= from <= to <= " + shape[axis]);
+        }
+        if (to - from == shape[axis]) {
+            return this;
+        }
+        long[] newShape = shape.clone();
+        newShape[axis] = to - from;
+        // An empty slice has no first element, which therefore need not exist.
+        long first = to == from ? 0 : from * strides[axis] * dtype.bytes();
+        return new Tensor(
+                isOnDevice() ? null : data.asSlice(first),
+                gpu,
+                isOnDevice() ? address + first : 0,
+                dtype,
+                newShape,
+                strides,
+                null);
+    }
+
     /** Copies the elements of a tensor of the same shape and type into this one. */
     void copyFrom(Tensor source) {
         if (!Arrays.equals(shape, source.shape) || dtype != source.dtype) {

@@ -7,6 +7,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import uk.ac.manchester.tornado.api.types.HalfFloat;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
@@ -81,6 +83,40 @@ class TensorTest {
         float[] copied = bytes.toArray(ValueLayout.JAVA_FLOAT);
         assertThat(copied).containsExactly(t.toFloatArray());
         assertThat(copied).startsWith(0, 1, 4, 5, 8, 9, 2, 3);
+    }
+
+    @Test
+    void slices_are_views_of_the_same_elements() {
+        float[] numbers = count(24);
+        Tensor t = Tensor.of(numbers, 2, 3, 2, 2);
+        Tensor slice = t.slice(1, 1, 3);
+        assertThat(slice.shape()).containsExactly(2, 2, 2, 2);
+        assertThat(slice.toFloatArray())
+                .startsWith(4, 5, 6, 7, 8)
+                .contains(16, 23)
+                .doesNotContain(12);
+        numbers[4] = -1;
+        assertThat(slice.get(0, 0, 0, 0)).isEqualTo(-1f);
+        assertThat(t.slice(3, 1, 2).toFloatArray()).startsWith(1, 3, 5);
+        assertThat(t.slice(0, 2, 2).toFloatArray()).isEmpty();
+        assertThat(t.slice(2, 0, 2)).isSameAs(t);
+    }
+
+    @Test
+    void a_slice_of_gpu_memory_starts_at_its_first_element() {
+        Tensor t = Tensor.ofDevice(0x1000, DType.FLOAT16, 2, 3, 4, 8)
+                .slice(1, 2, 3)
+                .slice(2, 1, 4);
+        assertThat(t.address()).isEqualTo(0x1000 + 2 * (2 * 4 * 8 + 8));
+        assertThat(t.strides()).containsExactly(96, 32, 8, 1);
+        assertThat(t.isOnDevice()).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, -1, 1", "0, 1, 0", "1, 0, 4", "4, 0, 1", "-1, 0, 1"})
+    void slices_that_leave_the_tensor_are_refused(int axis, long from, long to) {
+        Tensor t = Tensor.of(count(24), 2, 3, 2, 2);
+        assertThatThrownBy(() -> t.slice(axis, from, to)).isInstanceOf(SageException.class);
     }
 
     @Test

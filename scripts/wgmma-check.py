@@ -118,7 +118,9 @@ class Kernel:
         notes = self.consumers * 128 + (0 if half else dim * 4) + 16
         stages = 2 if half and dim == 128 else 4
         stage = 128 * dim + (2 if half else 1) * 128 * (dim + 8) + 16 + 4 * 8
-        self.shared = stages * stage + 2 * (rows * dim + 2 * 8) + 4 * notes
+        # With 64 channels and FP32 sums P goes through shared memory.
+        p_bytes = self.consumers * 64 * 128 if dim == 64 and sums in ("f32", "fast") else 0
+        self.shared = stages * stage + 2 * (rows * dim + 2 * 8) + p_bytes + 4 * notes
         self.f.max_dynamic_shared_size_bytes = self.shared
 
     def launch(self, ops, out, lse, kv_heads, qo_len, kv_len, diagonal, sm_scale, correction=None):

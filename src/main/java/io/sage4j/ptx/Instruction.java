@@ -29,6 +29,7 @@ public sealed interface Instruction
                 SetMaxRegisters,
                 Shuffle,
                 Store,
+                StoreMatrix,
                 Unpack,
                 Vote,
                 WarpBarrier,

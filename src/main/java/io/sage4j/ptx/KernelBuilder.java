@@ -263,6 +263,11 @@ public final class KernelBuilder {
         return to;
     }
 
+    /** Stores 4 matrices of 8 rows of 16 bytes. */
+    public void storeMatrix(Address to, List<Reg> from) {
+        emit(new StoreMatrix(to, from));
+    }
+
     /** The value of the lane whose number differs in the bits of {@code mask}. */
     public Reg shuffleXor(Reg value, int mask) {
         Reg to = reg(value.type());

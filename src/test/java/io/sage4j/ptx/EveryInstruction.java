@@ -79,6 +79,7 @@ final class EveryInstruction {
         Reg done = k.reg(RegType.PRED);
         k.emit(new MbarrierTry(done, barrier, Imm.of(0)));
         keep(k, out, done);
+        k.storeMatrix(barrier.plus(16), k.loadMatrix(4, barrier.plus(16)));
     }
 
     private static void memory(KernelBuilder k, Reg out, SharedArray shared, Reg tid) {

@@ -51,6 +51,9 @@ public final class WgmmaAttention {
     /** What goes with a tile of Q is read until that tile is written, when Q itself is long given back. */
     static final int NOTE_STAGES = 4;
 
+    /** Bytes of a warpgroup's P in shared memory: 64 rows of 128 keys, swizzled. */
+    static final int P_TILE = WgmmaLayout.Q_ROWS * WgmmaLayout.KEYS;
+
     private static final int KEYS = WgmmaLayout.KEYS;
     private static final int ROW_BYTES = 128;
     private static final int ONES_ROWS = 8;
@@ -73,6 +76,7 @@ public final class WgmmaAttention {
     final Reg sharedK;
     final Reg sharedV;
     final Reg sharedQ;
+    final Reg sharedP;
     final Reg sharedScales;
     final Reg sharedNotes;
     final Reg fullK;
@@ -98,7 +102,8 @@ public final class WgmmaAttention {
         sharedK = k.read(shared);
         sharedV = k.add(sharedK, stages * kStage);
         sharedQ = k.add(sharedV, stages * vStage);
-        sharedScales = k.add(sharedQ, Q_STAGES * qStage);
+        sharedP = k.add(sharedQ, Q_STAGES * qStage);
+        sharedScales = k.add(sharedP, pBytes(spec));
         sharedNotes = k.add(sharedScales, stages * SCALE_BYTES);
         fullK = k.add(sharedNotes, NOTE_STAGES * noteBytes(spec));
         emptyK = k.add(fullK, stages * BARRIER);
@@ -119,7 +124,14 @@ public final class WgmmaAttention {
     public static int sharedBytes(WgmmaAttentionSpec spec) {
         int dim = spec.paddedDim();
         int stage = KEYS * dim + spec.vParts() * vPart(spec) + SCALE_BYTES + 4 * BARRIER;
-        return spec.stages() * stage + Q_STAGES * (spec.rows() * dim + 2 * BARRIER) + NOTE_STAGES * noteBytes(spec);
+        return spec.stages() * stage
+                + Q_STAGES * (spec.rows() * dim + 2 * BARRIER)
+                + pBytes(spec)
+                + NOTE_STAGES * noteBytes(spec);
+    }
+
+    private static int pBytes(WgmmaAttentionSpec spec) {
+        return spec.sharedP() ? spec.consumers() * P_TILE : 0;
     }
 
     /** Bytes of one image of V: a row of 128 bytes for each channel, and the rows for the sum. */

@@ -73,6 +73,11 @@ public record WgmmaAttentionSpec(
         return scheme.pv() == PvFormat.E4M3_FAST;
     }
 
+    /** Whether P goes through shared memory: three warpgroups have no registers for it beside FP32 sums. */
+    boolean sharedP() {
+        return paddedDim < WgmmaLayout.MAX_DIM && !fp16() && !halfSums();
+    }
+
     /** Tiles of K and of V in shared memory at a time, a power of two. */
     int stages() {
         return fp16() && paddedDim == WgmmaLayout.MAX_DIM ? 2 : 4;

@@ -52,9 +52,15 @@ final class WgmmaConsumer {
     /** Bytes of a row that one matrix instruction takes. */
     private static final int STEP_BYTES = 32;
 
+    /** Registers of P that it takes. */
+    private static final int STEP_REGS = 4;
+
     private static final int FLOAT = 4;
     private static final int HALF = 2;
     private static final int BARRIER = 8;
+    /** Bytes that a swizzle keeps together. */
+    private static final int CHUNK = 16;
+
     private static final int MAGIC_BITS = 0x4B400000;
     private static final int LOW_BYTES_OF_TWO = 0x0040;
     private static final int MINUS_INFINITY = 0xFF800000;
@@ -75,7 +81,13 @@ final class WgmmaConsumer {
     private final Reg warpgroup;
     private final List<Reg> s;
     private final List<Reg> t;
+    /** P as left operands of the tensor cores; one of its steps at a time if it goes through shared memory. */
     private final List<Reg> p;
+
+    /** The warpgroup's P in shared memory, and where in it the lane stores its first matrices; null if P stays in registers. */
+    private final Reg pTile;
+
+    private final Reg pStore;
     private final List<Reg> o;
     private final List<Reg> max = new ArrayList<>();
     private final List<Reg> endedMax = new ArrayList<>();
@@ -106,7 +118,10 @@ final class WgmmaConsumer {
         s = k.regs(RegType.B32, KEYS / 2);
         Wgmma.Form form = form();
         t = k.regs(form.accumulator(), form.registers(dim + N));
-        p = k.regs(RegType.B32, spec.fp16() ? KEYS / 4 : KEYS / 8);
+        int steps = spec.fp16() ? KEYS / 16 : KEYS / STEP_BYTES;
+        p = k.regs(RegType.B32, (spec.sharedP() ? 1 : steps) * STEP_REGS);
+        pTile = spec.sharedP() ? k.mad(Type.U32, warpgroup, Imm.of(WgmmaAttention.P_TILE), kernel.sharedP) : null;
+        pStore = spec.sharedP() ? pStore() : null;
         o = spec.fp16() ? t.subList(0, dim / 2) : k.regs(RegType.F32, dim / 2);
         sum = spec.fp16() ? sums(t) : k.regs(RegType.F32, 2);
         clearOutput();
@@ -130,6 +145,18 @@ final class WgmmaConsumer {
         return spec.halfSums() ? Wgmma.Form.E4M3_F16 : Wgmma.Form.E4M3_F32;
     }
 
+    /**
+     * Lane l gives row l % 8 of matrix l / 8: the warp's rows 0..7, 8..15 of the first 16 keys, then of the next 16. Rows of
+     * 128 bytes, swizzled.
+     */
+    private Reg pStore() {
+        Reg inMatrix = k.and(lane, N - 1);
+        Reg below = k.mad(Type.U32, k.and(k.shr(lane, 3), 1), Imm.of(N), inMatrix);
+        Reg row = k.mad(Type.U32, warp(), Imm.of(16), below);
+        Reg chunk = k.xor(k.shr(lane, 4), inMatrix);
+        return k.mad(Type.U32, row, Imm.of(KEYS), k.mad(Type.U32, chunk, Imm.of(CHUNK), pTile));
+    }
+
     void attend() {
         take();
         setScores();
@@ -143,8 +170,6 @@ final class WgmmaConsumer {
         exponentials();
         k.loop(this::hasNext, this::pass);
         Reg before = k.add(passes, -1);
-        awaitStage(kernel.fullV, before, Imm.of(0));
-        k.emit(new Fence(Fence.Kind.WGMMA));
         startOutput(before);
         k.emit(new WgmmaWait(0));
         if (!spec.fp16()) {
@@ -168,8 +193,6 @@ final class WgmmaConsumer {
         k.when(ended, this::takeNext);
         startScores();
         Reg before = k.add(passes, -1);
-        awaitStage(kernel.fullV, before, Imm.of(0));
-        k.emit(new Fence(Fence.Kind.WGMMA));
         startOutput(before);
         readScale();
         k.emit(new WgmmaWait(1));
@@ -295,14 +318,26 @@ final class WgmmaConsumer {
         s.forEach(r -> k.set(r, Type.B32, Imm.of(MAGIC_BITS)));
     }
 
+    /** P V of a pass, in the background. */
     private void startOutput(Reg before) {
+        awaitStage(kernel.fullV, before, Imm.of(0));
+        if (spec.sharedP()) {
+            // A warp reads no rows of P but its own.
+            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
+            k.emit(new WarpBarrier());
+        }
+        k.emit(new Fence(Fence.Kind.WGMMA));
         Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, stage(before), kernel.vStage), KEYS);
-        int steps = p.size() / 4;
+        int steps = spec.fp16() ? KEYS / 16 : KEYS / STEP_BYTES;
         int inPart = steps / spec.vParts();
+        Reg shared = spec.sharedP() ? kernel.descriptor(pTile, KEYS) : null;
         for (int step = 0; step < steps; step++) {
             Reg from = further(v, step / inPart * kernel.vPart + step % inPart * STEP_BYTES);
             boolean adds = spec.fp16() || step > 0;
-            k.emit(new Wgmma(form(), dim + N, t, p.subList(4 * step, 4 * step + 4), from, adds));
+            List<Reg> left = spec.sharedP()
+                    ? List.of(further(shared, step * STEP_BYTES))
+                    : p.subList(STEP_REGS * step, STEP_REGS * (step + 1));
+            k.emit(new Wgmma(form(), dim + N, t, left, from, adds));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
@@ -432,16 +467,23 @@ final class WgmmaConsumer {
         if (spec.fast()) {
             placeCodes();
         }
-        for (int r = 0; r < p.size(); r++) {
+        int count = s.size() / (spec.fp16() ? 2 : 4);
+        for (int r = 0; r < count; r++) {
+            Reg to = p.get(r % p.size());
             if (spec.fp16()) {
                 Reg high = exponential(2 * r + 1, r % 2);
-                k.set(p.get(r), Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
+                k.set(to, Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
                 continue;
             }
             int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
             Reg low = pair(first, r % 2);
             Reg high = spec.fast() ? codes(first + 4, r % 2) : pair(first + 4, r % 2);
-            k.set(p.get(r), Type.B32, k.pack(low, high));
+            k.set(to, Type.B32, k.pack(low, high));
+            if (spec.sharedP() && r % STEP_REGS == STEP_REGS - 1) {
+                // The swizzle is an exclusive or too.
+                int bytes = r / STEP_REGS * STEP_BYTES;
+                k.storeMatrix(Address.of(bytes == 0 ? pStore : k.xor(pStore, Imm.of(bytes))), p);
+            }
         }
         resetScores();
     }

@@ -55,6 +55,17 @@ public final class RandomInputs {
         return bias(v, deviation);
     }
 
+    /** Adds to each channel of V a mean of its own between {@code low} and {@code high}: what sums in few bits lose. */
+    public RandomInputs meanV(float low, float high) {
+        for (int d = 0; d < shape.headDim(); d++) {
+            float mean = low + (high - low) * random.nextFloat();
+            for (int n = d; n < v.length; n += shape.headDim()) {
+                v[n] += mean;
+            }
+        }
+        return this;
+    }
+
     private RandomInputs bias(float[] x, float deviation) {
         float[] bias = gaussian(shape.headDim());
         for (int n = 0; n < x.length; n++) {

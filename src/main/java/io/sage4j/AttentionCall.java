@@ -1,6 +1,7 @@
 package io.sage4j;
 
 import io.sage4j.backend.DeviceBackend;
+import io.sage4j.plan.HeavyTails;
 import java.util.Optional;
 
 /**
@@ -14,12 +15,14 @@ import java.util.Optional;
 public final class AttentionCall implements AutoCloseable {
     private final Sage sage;
     private final DeviceBackend.Prepared prepared;
+    private final Variant variant;
     private final Tensor output;
     private final Tensor lse;
 
-    AttentionCall(Sage sage, DeviceBackend.Prepared prepared, Tensor output, Tensor lse) {
+    AttentionCall(Sage sage, DeviceBackend.Prepared prepared, Variant variant, Tensor output, Tensor lse) {
         this.sage = sage;
         this.prepared = prepared;
+        this.variant = variant;
         this.output = output;
         this.lse = lse;
     }
@@ -57,6 +60,24 @@ public final class AttentionCall implements AutoCloseable {
     /** Where the natural log-sum-exp of each row goes, FP32 [batch, num_heads, qo_len, 1], if it was asked for. */
     public Optional<Tensor> lse() {
         return Optional.ofNullable(lse);
+    }
+
+    /**
+     * Waits for what its stream has queued, and tells the variant that the last run took: the spec's, or {@link
+     * Sage#variantFor}'s, before the first run too; the one with FP32 sums if the last run found V too heavy-tailed for FP16
+     * sums.
+     */
+    public Variant variant() {
+        return heavyVChannels() > 0 ? HeavyTails.fallback(variant) : variant;
+    }
+
+    /**
+     * Waits for what its stream has queued, and tells how many channels of V, over batch and num_kv_heads, the last run found
+     * too heavy-tailed for FP16 sums: 0 before the first run, -1 if it does not look.
+     */
+    public long heavyVChannels() {
+        sage.requireOpen();
+        return prepared.heavyVChannels();
     }
 
     /** GPU memory that this call holds besides its tensors, in bytes. */

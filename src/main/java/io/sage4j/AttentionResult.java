@@ -22,15 +22,15 @@ public final class AttentionResult {
      * @param vFlushed elements of V that are not zero but were quantized to zero
      * @param vTotal elements of V
      * @param heavyVChannels channels of V, over batch and num_kv_heads, so heavy-tailed that FP16 sums would lose them: if
-     *     there are any, {@link #variant()} is the one with FP32 sums. -1 where nothing looked: another kind of variant,
-     *     tensors in GPU memory, or {@link AttentionSpec.Builder#watchV} off
+     *     there are any, {@link #variant()} is the one with FP32 sums. -1 where nothing looked: another kind of variant, too
+     *     large a V on the host, or {@link AttentionSpec.Builder#watchV} off
      */
     public record NumericReport(long nonFinite, long saturated, long vFlushed, long vTotal, long heavyVChannels) {
         /** Report of a backend that does not count. */
         public static final NumericReport NOT_COUNTED = new NumericReport(-1, -1, -1, -1, -1);
 
         /** The same with another number of heavy-tailed channels. */
-        NumericReport withHeavyVChannels(long channels) {
+        public NumericReport withHeavyVChannels(long channels) {
             return new NumericReport(nonFinite, saturated, vFlushed, vTotal, channels);
         }
 
@@ -53,6 +53,7 @@ public final class AttentionResult {
     private final String backendReason;
     private final NumericReport report;
     private final Variant variant;
+    private final String variantReason;
 
     AttentionResult(
             Tensor output,
@@ -62,7 +63,8 @@ public final class AttentionResult {
             String backend,
             String backendReason,
             NumericReport report,
-            Variant variant) {
+            Variant variant,
+            String variantReason) {
         this.output = Objects.requireNonNull(output);
         this.lse = lse;
         this.steps = List.copyOf(steps);
@@ -71,6 +73,7 @@ public final class AttentionResult {
         this.backendReason = backendReason;
         this.report = report;
         this.variant = variant;
+        this.variantReason = variantReason;
     }
 
     /** The output: shape, layout and type of Q. */
@@ -93,9 +96,17 @@ public final class AttentionResult {
         return totalNanos;
     }
 
-    /** Variant that ran: the spec's, or the one with FP32 sums if V is too heavy-tailed for FP16 sums. */
+    /**
+     * Variant that ran: the spec's, or where it names none {@link Sage#variantFor}'s, or the one with FP32 sums if V is too
+     * heavy-tailed for the FP16 sums of either.
+     */
     public Variant variant() {
         return variant;
+    }
+
+    /** Why this variant. */
+    public String variantReason() {
+        return variantReason;
     }
 
     /** Backend that ran. */

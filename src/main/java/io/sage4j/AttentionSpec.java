@@ -53,7 +53,7 @@ public final class AttentionSpec {
         watchV = b.watchV;
     }
 
-    /** {@link Variant#INT8_FP8_F16ACC}, not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
+    /** No variant named, so that {@link Sage#variantFor} decides; not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
     public static AttentionSpec defaults() {
         return DEFAULTS;
     }
@@ -63,9 +63,9 @@ public final class AttentionSpec {
         return new Builder();
     }
 
-    /** How it is computed. */
-    public Variant variant() {
-        return variant;
+    /** How it is computed; empty for what {@link Sage#variantFor} takes. */
+    public Optional<Variant> variant() {
+        return Optional.ofNullable(variant);
     }
 
     /** Which keys a query sees. */
@@ -100,7 +100,7 @@ public final class AttentionSpec {
 
     /** Collects the choices of an {@link AttentionSpec}. */
     public static final class Builder {
-        private Variant variant = Variant.INT8_FP8_F16ACC;
+        private Variant variant;
         private Causal causal = Causal.NONE;
         private Layout layout = Layout.HND;
         private Float smScale;
@@ -110,7 +110,7 @@ public final class AttentionSpec {
 
         private Builder() {}
 
-        /** How to compute it. */
+        /** How to compute it: this variant or none. Without this call {@link Sage#variantFor} decides. */
         public Builder variant(Variant value) {
             variant = SageException.requireArgument(value, "variant");
             return this;
@@ -163,8 +163,9 @@ public final class AttentionSpec {
         /**
          * Whether, for a variant that sums E4M3 products in FP16, V is looked through for channels so heavy-tailed that
          * more than 5 % of their tokens would become zero in the narrow range that such sums allow; the call then runs with
-         * FP32 sums and V's full range instead, and its result says so. On by default. Reads V once on the host; tensors in
-         * GPU memory or of more than 2^31 - 1 elements are never looked through.
+         * FP32 sums and V's full range instead, and its result says so. On by default. Backend {@code cuda} looks on the GPU
+         * and does not wait for what it finds; the others look on the host, where tensors of more than 2^31 - 1 elements are
+         * not looked through.
          */
         public Builder watchV(boolean value) {
             watchV = value;

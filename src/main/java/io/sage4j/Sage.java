@@ -1,5 +1,6 @@
 package io.sage4j;
 
+import io.sage4j.AttentionResult.NumericReport;
 import io.sage4j.backend.AttentionBackend;
 import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.Backends;
@@ -180,9 +181,14 @@ public final class Sage implements AutoCloseable {
         Tensor lse = null;
         try {
             lse = spec.lse() ? allocateLike(q, DType.FLOAT32, lseShape(shape)) : null;
-            long heavy = heavyChannels(v, spec, shape);
-            Variant variant = heavy > 0 ? HeavyTails.fallback(spec.variant()) : spec.variant();
-            AttentionBackend.Execution done = backend.attend(request(shape, variant, q, k, v, spec, out, lse));
+            AttentionBackend.Choice choice = choice(spec, shape);
+            Variant wanted = choice.variant();
+            boolean onHost = !backend.watchesV() && spec.watchesV() && HeavyTails.canLook(v, wanted);
+            long onHostFound = onHost ? HeavyTails.count(v, spec.layout(), shape, wanted.scheme()) : -1;
+            Variant started = onHostFound > 0 ? HeavyTails.fallback(wanted) : wanted;
+            AttentionBackend.Execution done = backend.attend(request(shape, started, q, k, v, spec, out, lse));
+            NumericReport report = onHost ? done.report().withHeavyVChannels(onHostFound) : done.report();
+            boolean heavy = report.heavyVChannels() > 0;
             return new AttentionResult(
                     out,
                     lse,
@@ -190,8 +196,9 @@ public final class Sage implements AutoCloseable {
                     System.nanoTime() - start,
                     backend.name(),
                     reason,
-                    done.report().withHeavyVChannels(heavy),
-                    variant);
+                    report,
+                    heavy ? HeavyTails.fallback(wanted) : wanted,
+                    heavy ? "V is too heavy-tailed for the FP16 sums of " + wanted.name() : choice.reason());
         } catch (RuntimeException | Error e) {
             release(givenOut == null ? out : null);
             release(lse);
@@ -199,17 +206,23 @@ public final class Sage implements AutoCloseable {
         }
     }
 
-    private static long heavyChannels(Tensor v, AttentionSpec spec, AttentionShape shape) {
-        boolean looks = spec.watchesV() && HeavyTails.canLook(v) && HeavyTails.applies(spec.variant());
-        return looks ? HeavyTails.count(v, spec.layout(), shape, spec.variant().scheme()) : -1;
+    /**
+     * The variant that a spec without one gets here: on backend {@code cuda} what is best for the GPU, on the others {@link
+     * Variant#INT8_FP8_F16ACC}.
+     *
+     * @param headDim channels
+     */
+    public Variant variantFor(int headDim) {
+        return backend.variantFor(headDim).variant();
     }
 
-    private static AttentionRequest request(
-            AttentionShape shape, Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse) {
-        return request(shape, spec.variant(), q, k, v, spec, out, lse);
+    private AttentionBackend.Choice choice(AttentionSpec spec, AttentionShape shape) {
+        return spec.variant()
+                .map(variant -> new AttentionBackend.Choice(variant, "asked for by name"))
+                .orElseGet(() -> backend.variantFor(shape.headDim()));
     }
 
-    private static AttentionRequest request(
+    private AttentionRequest request(
             AttentionShape shape,
             Variant variant,
             Tensor q,
@@ -221,6 +234,7 @@ public final class Sage implements AutoCloseable {
         return new AttentionRequest(
                 shape,
                 variant,
+                backend.watchesV() && spec.watchesV() && HeavyTails.applies(variant),
                 spec.layout(),
                 spec.causal().diagonal(shape.qoLen(), shape.kvLen()),
                 (float) spec.smScale().orElse(1 / Math.sqrt(shape.headDim())),
@@ -258,7 +272,7 @@ public final class Sage implements AutoCloseable {
      * Queues attention on tensors in GPU memory on a stream and returns. Scratch memory comes from a pool in the order of
      * the stream, so calls on any streams may follow each other without waiting. Once a call of the same sizes, strides and
      * spec has run, it may be captured into a CUDA graph of the caller's. For calls that repeat on the same tensors,
-     * {@link #prepare} takes less time.
+     * {@link #prepare} takes less time, and tells what ran where V turns out too heavy-tailed for FP16 sums.
      *
      * @param q queries, see {@link #attend(Tensor, Tensor, Tensor, AttentionSpec)}; like all here in the GPU's memory
      * @param k keys
@@ -273,7 +287,7 @@ public final class Sage implements AutoCloseable {
         DeviceBackend device = device();
         AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
         device.enqueue(
-                request(shape, q, k, v, spec, out, lse),
+                request(shape, choice(spec, shape).variant(), q, k, v, spec, out, lse),
                 SageException.requireArgument(stream, "stream").of(this));
     }
 
@@ -295,11 +309,12 @@ public final class Sage implements AutoCloseable {
             Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, GpuStream stream, boolean graph) {
         DeviceBackend device = device();
         AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
+        Variant variant = choice(spec, shape).variant();
         DeviceBackend.Prepared prepared = device.prepare(
-                request(shape, q, k, v, spec, out, lse),
+                request(shape, variant, q, k, v, spec, out, lse),
                 SageException.requireArgument(stream, "stream").of(this),
                 graph);
-        return new AttentionCall(this, prepared, out, lse);
+        return new AttentionCall(this, prepared, variant, out, lse);
     }
 
     /** A new stream of the backend's GPU. Close it after its last use; {@link #close()} closes what is left. */

@@ -155,6 +155,70 @@ class SageDeviceTest {
         refused(call::enqueue, "this call is closed");
     }
 
+    /** FP16 sums: V is looked through on the GPU, and both kernels are started; nothing is read back. */
+    @ParameterizedTest
+    @ValueSource(strings = {"int8-fp8-f16acc", "int8-fp8-sm90-f16acc"})
+    void watchedCallStartsBothKernelsAndWaitsForNothing(String variant) {
+        Tensor q = tensor(1, 2, 70, 64);
+        Tensor out = tensor(1, 2, 70, 64);
+        AttentionSpec.Builder spec = AttentionSpec.builder().variant(Variant.of(variant));
+        String attention = variant.contains("sm90") ? "sage_wgmma_attention" : "sage_mma_attention";
+        GpuStream stream = sage.stream(0x42);
+        sage.enqueue(q, q, q, spec.build(), out, stream);
+        assertThat(kernels())
+                .containsExactly(
+                        "sage_token_mean",
+                        "sage_quantize_qk",
+                        "sage_quantize_qk",
+                        "sage_channel_scale",
+                        "sage_heavy_channels",
+                        "sage_heavy_sum",
+                        "sage_quantize_v",
+                        attention,
+                        attention);
+        assertThat(fake.calls).noneMatch(c -> c.startsWith("cuMemcpy") || c.endsWith("Synchronize"));
+        fake.launches.clear();
+        sage.enqueue(q, q, q, spec.watchV(false).build(), out, stream);
+        assertThat(kernels()).containsExactlyElementsOf(concat(KERNELS.subList(0, KERNELS.size() - 1), attention));
+    }
+
+    @Test
+    void aPreparedCallTellsItsVariantAndOthersAreNotLookedThrough() {
+        Tensor q = tensor(1, 2, 70, 64);
+        Tensor out = tensor(1, 2, 70, 64);
+        GpuStream stream = sage.newStream();
+        AttentionSpec open = AttentionSpec.builder().build();
+        AttentionSpec narrow =
+                AttentionSpec.builder().variant(Variant.INT8_FP8_F16ACC).build();
+        try (AttentionCall call = sage.prepare(q, q, q, narrow, out, null, stream, false);
+                AttentionCall best = sage.prepare(q, q, q, open, out, null, stream, false)) {
+            assertThat(call.variant()).isEqualTo(Variant.INT8_FP8_F16ACC);
+            assertThat(call.heavyVChannels()).isZero();
+            assertThat(best.variant()).isEqualTo(Variant.of("int8-fp8-sm90"));
+            assertThat(best.heavyVChannels()).isEqualTo(-1);
+            best.close();
+            refused(best::variant, "this call is closed");
+        }
+    }
+
+    /** The driver's GPU is a Hopper one. */
+    @Test
+    void aSpecWithoutVariantGetsWhatIsBestForTheGpu() {
+        assertThat(sage.variantFor(64)).isEqualTo(Variant.of("int8-fp8-sm90"));
+        assertThat(sage.variantFor(160)).isEqualTo(Variant.INT8_FP16);
+        Tensor q = tensor(1, 2, 70, 64);
+        AttentionResult open = sage.attend(q, q, q);
+        assertThat(kernels()).contains("sage_wgmma_attention").doesNotContain("sage_mma_attention");
+        assertThat(open.variant()).isEqualTo(Variant.of("int8-fp8-sm90"));
+        assertThat(open.variantReason()).isEqualTo("best on sm_90a: FP8 by wgmma; FP8 mma.sync is emulated");
+        fake.launches.clear();
+        AttentionResult named = sage.attend(
+                q, q, q, AttentionSpec.builder().variant(Variant.INT8_FP16).build());
+        assertThat(kernels()).contains("sage_mma_attention").doesNotContain("sage_wgmma_attention");
+        assertThat(named.variant()).isEqualTo(Variant.INT8_FP16);
+        assertThat(named.variantReason()).isEqualTo("asked for by name");
+    }
+
     @Test
     void graphIsCapturedOnceAndReplayed() {
         Tensor q = tensor(1, 1, 128, 64);
@@ -307,8 +371,10 @@ class SageDeviceTest {
         refused(() -> sage.enqueue(q, tooLong, tooLong, SPEC, out, stream), "shares memory with an input");
         refused(() -> sage.enqueue(q, tooLong, tooLong, SPEC, tensor(1, 2, 70, 64), stream), "or was freed");
         Tensor mask = Tensor.of(new float[70 * 70], 1, 1, 70, 70);
-        AttentionSpec masked =
-                AttentionSpec.builder().variant(SPEC.variant()).mask(mask).build();
+        AttentionSpec masked = AttentionSpec.builder()
+                .variant(SPEC.variant().orElseThrow())
+                .mask(mask)
+                .build();
         refused(() -> sage.enqueue(q, q, q, masked, out, stream), "no mask tensor");
         Tensor freed = tensor(1, 2, 70, 64);
         sage.free(freed);

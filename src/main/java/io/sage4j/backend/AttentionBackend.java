@@ -2,6 +2,7 @@ package io.sage4j.backend;
 
 import io.sage4j.AttentionResult.NumericReport;
 import io.sage4j.AttentionResult.StepTime;
+import io.sage4j.Variant;
 import java.util.List;
 
 /** One way to run attention. Implementations are thread-safe. */
@@ -10,12 +11,33 @@ public interface AttentionBackend extends AutoCloseable {
      * What a run tells besides its output.
      *
      * @param steps device time per step
-     * @param report what the kernels noticed about the numbers
+     * @param report what the kernels noticed about the numbers, heavy-tailed channels of V if the request asks for it
      */
     record Execution(List<StepTime> steps, NumericReport report) {}
 
     /** Name, as one asks for it: {@code jvm}, {@code tornado:opencl}, {@code cuda}. */
     String name();
+
+    /** Whether it looks V through for heavy tails where a request asks for it; else the host has to. */
+    default boolean watchesV() {
+        return false;
+    }
+
+    /**
+     * The variant for calls that name none.
+     *
+     * @param headDim channels
+     */
+    default Choice variantFor(int headDim) {
+        return new Choice(Variant.INT8_FP8_F16ACC, "default of backend " + name());
+    }
+
+    /**
+     * A variant, and why it is the one.
+     *
+     * @param reason for people
+     */
+    record Choice(Variant variant, String reason) {}
 
     /**
      * Computes attention into the output tensors of the request.

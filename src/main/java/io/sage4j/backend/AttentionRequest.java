@@ -10,6 +10,8 @@ import io.sage4j.numeric.AttentionShape;
  *
  * @param shape sizes
  * @param variant how to compute it
+ * @param watchV whether the backend has to look V through for tails too heavy for FP16 sums, and to take FP32 sums then;
+ *     only where it {@link AttentionBackend#watchesV} and the variant has FP16 sums
  * @param layout order of the dimensions of q, k, v and out
  * @param diagonal query i sees key j if {@code j <= i + diagonal}
  * @param smScale factor of the scores
@@ -23,6 +25,7 @@ import io.sage4j.numeric.AttentionShape;
 public record AttentionRequest(
         AttentionShape shape,
         Variant variant,
+        boolean watchV,
         Layout layout,
         int diagonal,
         float smScale,

@@ -14,11 +14,14 @@ import io.sage4j.cuda.CudaGraph;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.DeviceMemory;
+import io.sage4j.cuda.PinnedMemory;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Rung;
+import io.sage4j.plan.HeavyTails;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.kernel.NativeSupport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -36,6 +39,8 @@ import java.util.function.Function;
 final class CudaBackend implements DeviceBackend {
     /** Plans kept; the least recently used goes first. A plan is some kilobytes of host memory. */
     private static final int MOST_PLANS = 256;
+
+    private static final long NOT_WATCHED = -1;
 
     private final CudaContext context;
     private final DeviceInfo info;
@@ -103,6 +108,17 @@ final class CudaBackend implements DeviceBackend {
     }
 
     @Override
+    public boolean watchesV() {
+        return true;
+    }
+
+    @Override
+    public Choice variantFor(int headDim) {
+        NativeSupport best = NativeSupport.of(arch).forDim(headDim);
+        return new Choice(best.recommended(), "best on " + arch.ptx() + ": " + best.why());
+    }
+
+    @Override
     public Execution attend(AttentionRequest r) {
         requireNative(r);
         if (r.q().isOnDevice()) {
@@ -113,14 +129,18 @@ final class CudaBackend implements DeviceBackend {
         if (empty && !r.q().isOnDevice()) {
             return withoutKeys(r);
         }
-        List<StepTime> steps = onLane(lane -> {
+        return onLane(lane -> {
             if (empty) {
                 fillWithoutKeys(r, lane.stream());
-                return lane.await(List.of());
+                return new Execution(lane.await(List.of()), report(r.watchV() ? 0 : NOT_WATCHED));
             }
             return r.q().isOnDevice() ? inPlace(lane, r) : copied(lane, r);
         });
-        return new Execution(steps, NumericReport.NOT_COUNTED);
+    }
+
+    /** The kernels count nothing but heavy-tailed channels of V. */
+    private static NumericReport report(long heavyVChannels) {
+        return NumericReport.NOT_COUNTED.withHeavyVChannels(heavyVChannels);
     }
 
     private <T> T onLane(Function<CudaLane, T> work) {
@@ -199,6 +219,7 @@ final class CudaBackend implements DeviceBackend {
         return new NativeAttention.Call(
                 r.shape(),
                 r.variant().scheme(),
+                r.watchV() ? HeavyTails.fallback(r.variant()).scheme() : null,
                 r.diagonal(),
                 r.smScale(),
                 r.q().dtype(),
@@ -231,14 +252,22 @@ final class CudaBackend implements DeviceBackend {
                 scratch);
     }
 
-    private List<StepTime> inPlace(CudaLane lane, AttentionRequest r) {
+    private Execution inPlace(CudaLane lane, AttentionRequest r) {
         CudaPlan plan = plan(callInPlace(r));
-        long scratch = lane.memory(plan.scratchBytes()).address();
-        plan.start(lane.stream(), addressesInPlace(r, scratch), lane::mark);
-        return lane.await(plan.steps());
+        DeviceMemory scratch = lane.memory(plan.scratchBytes());
+        plan.start(lane.stream(), addressesInPlace(r, scratch.address()), lane::mark);
+        return finish(lane, plan, scratch);
     }
 
-    private List<StepTime> copied(CudaLane lane, AttentionRequest r) {
+    /** Waits, and tells the times and what was counted. */
+    private static Execution finish(CudaLane lane, CudaPlan plan, DeviceMemory scratch) {
+        boolean watched = plan.heavyOffset() >= 0;
+        MemorySegment heavy = watched ? lane.download(scratch, plan.heavyOffset(), Integer.BYTES) : null;
+        List<StepTime> steps = lane.await(plan.steps());
+        return new Execution(steps, report(watched ? heavy.get(ValueLayout.JAVA_INT, 0) : NOT_WATCHED));
+    }
+
+    private Execution copied(CudaLane lane, AttentionRequest r) {
         Placed q = lane.upload(r.q(), r.layout());
         Placed k = lane.upload(r.k(), r.layout());
         Placed v = lane.upload(r.v(), r.layout());
@@ -246,18 +275,23 @@ final class CudaBackend implements DeviceBackend {
         Placed placed = CudaLane.placed(out, r.out(), r.layout());
         DeviceMemory lse = r.lse() == null ? null : lane.memory(r.lse().size() * Float.BYTES);
         CudaPlan plan = plan(call(r, q, k, v, placed, lse != null));
-        long scratch = lane.memory(plan.scratchBytes()).address();
+        DeviceMemory scratch = lane.memory(plan.scratchBytes());
         Addresses addresses = new Addresses(
-                q.address(), k.address(), v.address(), out.address(), lse == null ? 0 : lse.address(), scratch);
+                q.address(),
+                k.address(),
+                v.address(),
+                out.address(),
+                lse == null ? 0 : lse.address(),
+                scratch.address());
         plan.start(lane.stream(), addresses, lane::mark);
         MemorySegment output = lane.download(out);
         MemorySegment sums = lse == null ? null : lane.download(lse);
-        List<StepTime> steps = lane.await(plan.steps());
+        Execution done = finish(lane, plan, scratch);
         Staging.copyOut(output, r.out(), r.layout());
         if (sums != null) {
             MemorySegment.copy(sums, 0, r.lse().data(), 0, sums.byteSize());
         }
-        return steps;
+        return done;
     }
 
     @Override
@@ -289,12 +323,25 @@ final class CudaBackend implements DeviceBackend {
             Runnable start = plan == null
                     ? () -> fillWithoutKeys(r, stream)
                     : start(plan, stream, addressesInPlace(r, scratch.address()));
-            return new PreparedCall(context, scratch, graph ? graph(r, plan, scratch) : null, start, stream);
+            long heavyOffset = plan == null ? NOT_WATCHED : plan.heavyOffset();
+            if (heavyOffset >= 0) {
+                clear(scratch, heavyOffset);
+            }
+            return new PreparedCall(
+                    context, scratch, heavyOffset, graph ? graph(r, plan, scratch) : null, start, stream);
         } catch (RuntimeException | Error e) {
             if (scratch != null) {
                 scratch.close();
             }
             throw e;
+        }
+    }
+
+    /** A word set to 0, so that it tells of no run before the first. */
+    private void clear(DeviceMemory memory, long offset) {
+        try (CudaStream own = context.newStream()) {
+            own.fillWords(memory, offset, 1, 0);
+            own.synchronize();
         }
     }
 
@@ -316,15 +363,23 @@ final class CudaBackend implements DeviceBackend {
     private static final class PreparedCall implements Prepared {
         private final CudaContext context;
         private final DeviceMemory scratch;
+        private final long heavyOffset;
         private final CudaGraph graph;
         private final Runnable start;
         private final CudaStream stream;
         private boolean closed;
 
-        /** @param scratch null for none; @param graph null for none */
-        PreparedCall(CudaContext context, DeviceMemory scratch, CudaGraph graph, Runnable start, CudaStream stream) {
+        /** @param scratch null for none; @param heavyOffset -1 for none; @param graph null for none */
+        PreparedCall(
+                CudaContext context,
+                DeviceMemory scratch,
+                long heavyOffset,
+                CudaGraph graph,
+                Runnable start,
+                CudaStream stream) {
             this.context = context;
             this.scratch = scratch;
+            this.heavyOffset = heavyOffset;
             this.graph = graph;
             this.start = start;
             this.stream = stream;
@@ -332,13 +387,17 @@ final class CudaBackend implements DeviceBackend {
 
         @Override
         public synchronized void enqueue() {
-            if (closed) {
-                throw new SageException("this call is closed; prepare a new one");
-            }
+            requireOpen();
             if (graph != null) {
                 graph.launch(stream);
             } else {
                 start.run();
+            }
+        }
+
+        private void requireOpen() {
+            if (closed) {
+                throw new SageException("this call is closed; prepare a new one");
             }
         }
 
@@ -362,6 +421,20 @@ final class CudaBackend implements DeviceBackend {
                 return nanos;
             } finally {
                 events.forEach(CudaEvent::close);
+            }
+        }
+
+        @Override
+        public synchronized long heavyVChannels() {
+            requireOpen();
+            stream.synchronize();
+            if (heavyOffset < 0) {
+                return NOT_WATCHED;
+            }
+            try (PinnedMemory word = context.allocatePinned(Integer.BYTES)) {
+                stream.download(scratch, heavyOffset, word.segment());
+                stream.synchronize();
+                return word.segment().get(ValueLayout.JAVA_INT, 0);
             }
         }
 
@@ -396,7 +469,7 @@ final class CudaBackend implements DeviceBackend {
         for (long i = 0; r.lse() != null && i < r.lse().size(); i++) {
             r.lse().data().set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * Float.BYTES, Float.NEGATIVE_INFINITY);
         }
-        return new Execution(List.of(), NumericReport.NOT_COUNTED);
+        return new Execution(List.of(), report(r.watchV() ? 0 : NOT_WATCHED));
     }
 
     /** The same on the GPU. */

@@ -77,8 +77,13 @@ final class CudaLane {
 
     /** Host memory that has the device memory's content after {@link #await}. */
     MemorySegment download(DeviceMemory from) {
-        MemorySegment host = pinned(from.bytes());
-        stream.download(from, 0, host);
+        return download(from, 0, from.bytes());
+    }
+
+    /** The same of a part. */
+    MemorySegment download(DeviceMemory from, long offset, long bytes) {
+        MemorySegment host = pinned(bytes);
+        stream.download(from, offset, host);
         return host;
     }
 

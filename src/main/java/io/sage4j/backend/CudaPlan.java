@@ -73,6 +73,9 @@ final class CudaPlan {
     private final List<Fixup> fixups = new ArrayList<>();
     private final StepOrder order;
     private final long scratchBytes;
+    /** Where in the scratch memory the heavy-tailed channels of V are counted; -1 for nowhere. */
+    private final long heavyOffset;
+
     private Addresses current;
 
     /**
@@ -83,7 +86,8 @@ final class CudaPlan {
      */
     CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, NativeAttention.Call call) {
         Recording recording = new Recording(arch, info);
-        NativeAttention.run(recording, call);
+        long heavy = NativeAttention.run(recording, call);
+        heavyOffset = heavy == 0 ? -1 : heavy - address(Buffer.SCRATCH, 0);
         scratchBytes = Math.max(1, recording.scratch);
         List<Loaded> loaded =
                 kernels.get(recording.launches.stream().map(Recorded::kernel).toList());
@@ -194,6 +198,11 @@ final class CudaPlan {
     /** Scratch memory that a run needs, to itself. */
     long scratchBytes() {
         return scratchBytes;
+    }
+
+    /** Where in the scratch memory a run leaves how many channels of V are heavy-tailed, a word; -1 if it does not look. */
+    long heavyOffset() {
+        return heavyOffset;
     }
 
     /** Starts all steps, with nothing else allocated. */

@@ -61,6 +61,12 @@ public interface DeviceBackend extends AttentionBackend {
          */
         long[] time(int runs);
 
+        /**
+         * How many channels of V the last run found too heavy-tailed for FP16 sums, after waiting for its stream: 0 before
+         * the first run, -1 if it does not look.
+         */
+        long heavyVChannels();
+
         /** Scratch memory that it holds, in bytes. */
         long scratchBytes();
 

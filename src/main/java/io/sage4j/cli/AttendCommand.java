@@ -108,11 +108,11 @@ final class AttendCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Variant variant = variantOptions.variant();
+        // What cannot be is refused before anything is read.
+        variantOptions.variant();
         output.check();
         InputOptions.Inputs in = input.open();
         AttentionSpec.Builder wanted = AttentionSpec.builder()
-                .variant(variant)
                 .causal(causal)
                 .layout(layout)
                 .lse(output.wantsLse())
@@ -121,12 +121,14 @@ final class AttendCommand implements Callable<Integer> {
         if (smScale != null) {
             wanted.smScale(smScale);
         }
-        AttentionSpec attention = wanted.build();
+        Variant variant;
         AttentionResult result;
         Accuracy accuracy = null;
         try (Sage sage = Sage.open(backend);
                 Progress progress = Progress.start("attend", Progress.UNKNOWN, json || quiet)) {
+            variant = variantOptions.variant(sage, Math.toIntExact(in.q().size(Tensor.RANK - 1)));
             progress.on(variant.name());
+            AttentionSpec attention = (variantOptions.isOpen() ? wanted : wanted.variant(variant)).build();
             result = sage.attend(in.q(), in.k(), in.v(), attention);
             if (check) {
                 progress.on("exact attention, to check");
@@ -164,7 +166,10 @@ final class AttendCommand implements Callable<Integer> {
                     result.backend(),
                     result.backendReason(),
                     result.totalNanos() / 1e6);
-            out.println("  " + Notation.of(variant.scheme()));
+            out.println("  " + Notation.of(variant.scheme())
+                    + (variantOptions.isOpen() && result.variant().equals(variant)
+                            ? " (" + result.variantReason() + ")"
+                            : ""));
             out.println("  "
                     + result.steps().stream()
                             .map(s -> String.format(Locale.ROOT, "%s %.1f ms", s.name(), s.nanos() / 1e6))
@@ -215,6 +220,7 @@ final class AttendCommand implements Callable<Integer> {
         fields.put("smScale", smScale == null ? 1 / Math.sqrt(in.q().size(Tensor.RANK - 1)) : smScale);
         fields.put("variant", VariantsCommand.describe(variant));
         fields.put("ranAs", VariantsCommand.describe(result.variant()));
+        fields.put("variantReason", result.variantReason());
         fields.put("backend", result.backend());
         fields.put("backendReason", result.backendReason());
         fields.put("totalMs", result.totalNanos() / 1e6);

@@ -101,33 +101,28 @@ final class BenchCommand implements Callable<Integer> {
                                             + " For backend cuda.")
                     boolean onGpu,
             @Option(names = "--quiet", description = "No progress bar.") boolean quiet) {
-        Variant variant = variantOptions.variant();
-        List<Bench> benches = new ArrayList<>();
-        for (String shape : shapes) {
-            long[] s = sizes(shape);
-            if (onGpu) {
-                GpuBench bench = new GpuBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
-                benches.add((sage, progress) -> {
-                    Measurement measured = bench.run(sage);
-                    for (int run = 0; run < runs; run++) {
-                        progress.step();
-                    }
-                    return measured;
-                });
-            } else {
-                AttentionBench bench = new AttentionBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
-                benches.add((sage, progress) -> bench.run(sage, progress::step));
-            }
-        }
+        // What cannot be is refused before anything is made.
+        variantOptions.variant();
+        List<long[]> sizes = shapes.stream().map(this::sizes).toList();
         if (record != null) {
             AtomicFile.check(record);
         }
         BenchRecord found;
         try (Sage sage = Sage.open(backend);
-                Progress progress = Progress.start("bench", runs * benches.size(), json || quiet)) {
+                Progress progress = Progress.start("bench", runs * sizes.size(), json || quiet)) {
             List<Measurement> measurements = new ArrayList<>();
-            for (Bench bench : benches) {
-                measurements.add(bench.run(sage, progress));
+            for (long[] s : sizes) {
+                Variant variant = variantOptions.variant(sage, Math.toIntExact(s[3]));
+                if (onGpu) {
+                    GpuBench bench = new GpuBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
+                    measurements.add(bench.run(sage));
+                    for (int run = 0; run < runs; run++) {
+                        progress.step();
+                    }
+                } else {
+                    AttentionBench bench = new AttentionBench(variant, s[0], s[1], s[2], s[3], dtype, causal, runs);
+                    measurements.add(bench.run(sage, progress::step));
+                }
             }
             found = BenchRecord.now(
                     spec.root().commandLine().getParseResult().originalArgs(),
@@ -200,11 +195,6 @@ final class BenchCommand implements Callable<Integer> {
                         m.accuracy().stream().allMatch(a -> a.metrics().nonFiniteAgree()) ? "yes" : "NO"));
         table.print(out);
         return 0;
-    }
-
-    /** One shape. */
-    private interface Bench {
-        Measurement run(Sage sage, Progress progress);
     }
 
     private long[] sizes(String shape) {

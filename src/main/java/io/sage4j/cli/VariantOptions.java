@@ -1,5 +1,6 @@
 package io.sage4j.cli;
 
+import io.sage4j.Sage;
 import io.sage4j.SageException;
 import io.sage4j.Variant;
 import io.sage4j.numeric.Granularity;
@@ -11,7 +12,9 @@ final class VariantOptions {
     @Option(
             names = "--variant",
             paramLabel = "NAME",
-            description = "What to compute with, a name from 'sage4j variants'. Default: int8-fp8-f16acc.")
+            description =
+                    "What to compute with, a name from 'sage4j variants'. Default: int8-fp8-f16acc; on backend cuda"
+                            + " what 'sage4j devices' says is best for the GPU.")
     private String name;
 
     @Option(
@@ -40,9 +43,22 @@ final class VariantOptions {
             description = "Subtract from V its mean over the tokens. Default: the variant's.")
     private Boolean smoothV;
 
-    /** The variant that was asked for. */
+    /** The variant that was asked for, where no backend takes part. */
     Variant variant() {
-        Variant variant = name == null ? Variant.INT8_FP8_F16ACC : Variant.of(name);
+        return changed(name == null ? Variant.INT8_FP8_F16ACC : Variant.of(name));
+    }
+
+    /** The variant that was asked for, or else the backend's for a number of channels, with the changes. */
+    Variant variant(Sage sage, int headDim) {
+        return changed(name == null ? sage.variantFor(headDim) : Variant.of(name));
+    }
+
+    /** Whether nothing was asked for. */
+    boolean isOpen() {
+        return name == null && granularity == null && smoothK == null && smoothQ == null && smoothV == null;
+    }
+
+    private Variant changed(Variant variant) {
         if (!variant.isQuantized() && (granularity != null || isOn(smoothK) || isOn(smoothQ) || isOn(smoothV))) {
             throw new SageException("variant " + variant.name() + " quantizes nothing: --granularity, --smooth-k,"
                     + " --smooth-q and --smooth-v are for quantized variants");

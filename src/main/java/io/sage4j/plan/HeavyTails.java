@@ -5,6 +5,7 @@ import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.HeavyTail;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TokenMean;
@@ -12,26 +13,18 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * Whether V suits the narrow range that FP16 sums need. Such a range (2.25, say) leaves E4M3 codes only
- * {@code range / 2^-10} below a channel's largest magnitude: where a few values tower over the rest, the rest becomes
- * zero. A channel is heavy-tailed if more than {@link #MOST_FLUSHED} of its tokens would. (Of N(0, 1) data some 0.1 to
- * 0.2 % do.)
+ * Whether V suits the narrow range that FP16 sums need ({@link HeavyTail}), and what to take if it does not. Looks on the
+ * host, for backends that do not look themselves.
  */
 public final class HeavyTails {
-    /** Fraction of a channel's tokens that may be flushed to zero. */
-    public static final double MOST_FLUSHED = 0.05;
-
     /** V of more elements is not looked through: backends that take it are in a hurry, the others refuse it. */
     private static final long MOST_ELEMENTS = Integer.MAX_VALUE;
 
-    /** Magnitudes up to half the smallest E4M3 code are rounded to zero, ties to even. */
-    private static final double FLUSHED = 0x1p-10;
-
     private HeavyTails() {}
 
-    /** Whether V can be looked through: it is in host memory and has at most 2^31 - 1 elements. */
-    public static boolean canLook(Tensor v) {
-        return !v.isOnDevice() && v.size() <= MOST_ELEMENTS;
+    /** Whether V is to be looked through for a variant and can be: it is in host memory and has at most 2^31 - 1 elements. */
+    public static boolean canLook(Tensor v, Variant variant) {
+        return applies(variant) && !v.isOnDevice() && v.size() <= MOST_ELEMENTS;
     }
 
     /** Whether a variant has another one to fall back to: FP16 sums of E4M3, in the quantized kernel. */
@@ -84,14 +77,14 @@ public final class HeavyTails {
         for (int t = 0; t < tokens; t++) {
             for (int d = 0; d < dim; d++) {
                 double y = Math.abs(at(v, headsFirst, b, h, t, d) - mean[d]);
-                if (y > 0 && y * scheme.vRange() <= FLUSHED * largest[d]) {
+                if (y > 0 && y * scheme.vRange() <= HeavyTail.LARGEST_FLUSHED * largest[d]) {
                     flushed[d]++;
                 }
             }
         }
         long heavy = 0;
         for (int d = 0; d < dim; d++) {
-            heavy += Double.isFinite(largest[d]) && flushed[d] > MOST_FLUSHED * tokens ? 1 : 0;
+            heavy += Double.isFinite(largest[d]) && flushed[d] * HeavyTail.ONE_IN > tokens ? 1 : 0;
         }
         return heavy;
     }

@@ -15,6 +15,7 @@ import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.CausalOrder;
 import io.sage4j.ptx.kernel.ChannelScale;
 import io.sage4j.ptx.kernel.DeltaS;
+import io.sage4j.ptx.kernel.HeavyChannels;
 import io.sage4j.ptx.kernel.KMean;
 import io.sage4j.ptx.kernel.LseCorrection;
 import io.sage4j.ptx.kernel.MmaAttention;
@@ -27,6 +28,7 @@ import io.sage4j.ptx.kernel.QuantizeQk.Centre;
 import io.sage4j.ptx.kernel.QuantizeQk.Loads;
 import io.sage4j.ptx.kernel.QuantizeV;
 import io.sage4j.ptx.kernel.VTarget;
+import io.sage4j.ptx.kernel.Watch;
 import io.sage4j.ptx.kernel.WgmmaAttention;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
 import java.util.ArrayList;
@@ -68,6 +70,8 @@ public final class NativeAttention {
      *
      * @param shape sizes; neither length is 0
      * @param scheme numeric scheme
+     * @param ifHeavy scheme to fall back to, other in its sums and ranges only, if V is too heavy-tailed ({@link HeavyTails})
+     *     for this one; null if V is not watched
      * @param diagonal query i sees the keys j with {@code j <= i + diagonal}
      * @param smScale factor of the scores
      * @param type FP16 or BF16
@@ -80,6 +84,7 @@ public final class NativeAttention {
     public record Call(
             AttentionShape shape,
             Scheme scheme,
+            Scheme ifHeavy,
             int diagonal,
             float smScale,
             DType type,
@@ -87,7 +92,22 @@ public final class NativeAttention {
             Placed k,
             Placed v,
             Placed out,
-            long lse) {}
+            long lse) {
+        /** A call that does not watch V. */
+        public Call(
+                AttentionShape shape,
+                Scheme scheme,
+                int diagonal,
+                float smScale,
+                DType type,
+                Placed q,
+                Placed k,
+                Placed v,
+                Placed out,
+                long lse) {
+            this(shape, scheme, null, diagonal, smScale, type, q, k, v, out, lse);
+        }
+    }
 
     /** Equal for equal kernels: their generator and all that it is given. */
     private record Key(Class<?> generator, List<Object> options) {
@@ -125,9 +145,10 @@ public final class NativeAttention {
     /**
      * Starts all steps of a call.
      *
+     * @return address of a word that will hold how many channels of V are heavy-tailed; 0 if V is not watched
      * @throws SageException if there is no native kernel for it, with the reason, before anything was started
      */
-    public static void run(NativeDevice device, Call call) {
+    public static long run(NativeDevice device, Call call) {
         boolean wgmma = call.scheme().tiles().equals(TileShape.WGMMA);
         int most = wgmma ? WgmmaLayout.MAX_DIM : MmaAttentionSpec.MAX_DIM;
         if (call.shape().headDim() > most) {
@@ -136,7 +157,7 @@ public final class NativeAttention {
                     + (wgmma ? "variant or backend" : "backend"));
         }
         try {
-            new NativeAttention(device, call).start();
+            return new NativeAttention(device, call).start();
         } catch (IllegalArgumentException e) {
             throw new SageException("no native kernel for this call: " + e.getMessage() + "; use another backend", e);
         } catch (ArithmeticException e) {
@@ -144,9 +165,15 @@ public final class NativeAttention {
         }
     }
 
-    private void start() {
-        // The attention kernel first: its spec refuses what no kernel can do.
-        Attend attend = wgmma ? wgmmaAttend() : mmaAttend();
+    private long start() {
+        // The attention kernels first: their specs refuse what no kernel can do.
+        List<Attend> attends = new ArrayList<>();
+        if (call.ifHeavy() == null) {
+            attends.add(attend("attend", scheme, Watch.NONE));
+        } else {
+            attends.add(attend("attend", scheme, Watch.UNLESS_HEAVY));
+            attends.add(attend("attend-if-heavy", call.ifHeavy(), Watch.IF_HEAVY));
+        }
         long kMean = scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
         Centre kCentre = scheme.smoothK() ? Centre.HEAD : Centre.NONE;
         Codes k =
@@ -157,9 +184,10 @@ public final class NativeAttention {
                 rows("quantize-q", call.q(), shape.qHeads(), shape.qoLen(), qTarget(), layout.qRows(), qCentre, qMean);
         long deltaS = scheme.smoothQ() ? deltaS(kMean, qMean) : 0;
         long vMean = scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
-        Codes v = values(vMean);
+        Values v = values(vMean);
         long correction = call.lse() != 0 && scheme.smoothK() ? correction(kMean) : 0;
-        attend.start(q, k, v, new Extras(vMean, deltaS, correction));
+        attends.forEach(attend -> attend.start(q, k, v, new Extras(vMean, deltaS, correction)));
+        return v.heavy();
     }
 
     /**
@@ -174,9 +202,18 @@ public final class NativeAttention {
     /** Codes and their scales. */
     private record Codes(long codes, long scales) {}
 
-    /** The last step. */
+    /**
+     * Codes of V, and their scales for the scheme and for the one to fall back to.
+     *
+     * @param scales 0 if the codes have none
+     * @param ifHeavy 0 if V is not watched
+     * @param heavy address of the count of heavy-tailed channels; 0 if V is not watched
+     */
+    private record Values(long codes, long scales, long ifHeavy, long heavy) {}
+
+    /** A last step. */
     private interface Attend {
-        void start(Codes q, Codes k, Codes v, Extras extras);
+        void start(Codes q, Codes k, Values v, Extras extras);
     }
 
     private void launch(
@@ -303,49 +340,82 @@ public final class NativeAttention {
         return data.isAligned(Math.min(dim / REDUCED_CHANNELS, WIDEST_LOAD), bytes) ? Loads.ALIGNED : Loads.NARROW;
     }
 
-    private Codes values(long mean) {
+    private Values values(long mean) {
         boolean smooth = mean != 0;
-        long scale = 0;
-        long inverse = 0;
+        boolean watched = call.ifHeavy() != null;
+        float wide = watched ? call.ifHeavy().vRange() : 0;
+        long channels = (long) kvHeads * dim;
+        long scale = fp8 ? floats(channels) : 0;
+        long inverse = fp8 ? floats(channels) : 0;
+        long wideScale = watched ? floats(channels) : 0;
+        long wideInverse = watched ? floats(channels) : 0;
         if (fp8) {
-            scale = floats((long) kvHeads * dim);
-            inverse = floats((long) kvHeads * dim);
-            List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
-            if (smooth) {
-                arguments.add(mean);
-            }
+            List<Object> arguments = valuesInput(mean);
             arguments.addAll(List.of(scale, inverse));
+            if (watched) {
+                arguments.addAll(List.of(wideScale, wideInverse));
+            }
             launch(
                     "v-scale",
-                    Key.of(ChannelScale.class, call.type(), dim, smooth, scheme.vRange()),
-                    () -> ChannelScale.kernel(call.type(), dim, smooth, scheme.vRange()),
+                    Key.of(ChannelScale.class, call.type(), dim, smooth, scheme.vRange(), wide),
+                    () -> ChannelScale.kernel(call.type(), dim, smooth, scheme.vRange(), wide),
                     kvHeads,
                     dim / REDUCED_CHANNELS,
                     1,
                     arguments);
         }
+        long heavy = watched ? heavy(mean, inverse) : 0;
         long codes = device.allocate((long) kvHeads * layout.kRows() * dim * (fp8 ? 1 : 2));
         PvFormat format = scheme.pv().ofV();
         VTarget target = wgmma ? VTarget.wgmma(format) : VTarget.mma(format);
         boolean pairs =
                 shape.headDim() % 2 == 0 && call.v().isAligned(2, call.type().bytes());
-        List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
-        if (smooth) {
-            arguments.add(mean);
-        }
+        List<Object> arguments = valuesInput(mean);
         if (fp8) {
             arguments.add(inverse);
+        }
+        if (watched) {
+            arguments.addAll(List.of(wideInverse, heavy));
         }
         arguments.add(codes);
         launch(
                 "quantize-v",
-                Key.of(QuantizeV.class, call.type(), dim, target, smooth, pairs),
-                () -> QuantizeV.kernel(call.type(), dim, target, smooth, pairs),
+                Key.of(QuantizeV.class, call.type(), dim, target, smooth, pairs, watched),
+                () -> QuantizeV.kernel(call.type(), dim, target, smooth, pairs, watched),
                 layout.kRows() / V_KEYS,
                 kvHeads,
                 1,
                 arguments);
-        return new Codes(codes, scale);
+        return new Values(codes, scale, wideScale, heavy);
+    }
+
+    /** V, and with smooth V its mean. */
+    private List<Object> valuesInput(long mean) {
+        List<Object> arguments = input(call.v(), shape.kvHeads(), shape.kvLen());
+        if (mean != 0) {
+            arguments.add(mean);
+        }
+        return arguments;
+    }
+
+    /** Counts the channels of V that the narrow range does not suit. */
+    private long heavy(long mean, long inverse) {
+        boolean smooth = mean != 0;
+        int counted = Math.multiplyExact(kvHeads, dim / REDUCED_CHANNELS);
+        long counts = device.allocate((long) counted * Integer.BYTES);
+        long heavy = device.allocate(Integer.BYTES);
+        List<Object> arguments = valuesInput(mean);
+        arguments.addAll(List.of(inverse, counts));
+        launch(
+                "v-tails",
+                Key.of(HeavyChannels.class, call.type(), dim, smooth),
+                () -> HeavyChannels.count(call.type(), dim, smooth),
+                kvHeads,
+                dim / REDUCED_CHANNELS,
+                1,
+                arguments);
+        launch("v-range", Key.of(HeavyChannels.class), HeavyChannels::sum, 1, 1, 1, List.of(counts, counted, heavy));
+        return heavy;
     }
 
     private long correction(long kMean) {
@@ -372,10 +442,10 @@ public final class NativeAttention {
     }
 
     /** What both attention kernels take, up to the score factor: for wgmma its magnitude, the codes of Q have the sign. */
-    private List<Object> attentionArguments(Codes q, Codes k, Codes v, Extras extras) {
+    private List<Object> attentionArguments(Codes q, Codes k, Values v, Extras extras, Watch watch) {
         List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes(), q.scales(), k.scales()));
         if (fp8) {
-            arguments.add(v.scales());
+            arguments.add(watch == Watch.IF_HEAVY ? v.ifHeavy() : v.scales());
         }
         if (scheme.smoothV()) {
             arguments.add(extras.vMean());
@@ -396,51 +466,58 @@ public final class NativeAttention {
         return arguments;
     }
 
-    private Attend mmaAttend() {
+    private Attend attend(String step, Scheme by, Watch watch) {
+        return wgmma ? wgmmaAttend(step, by, watch) : mmaAttend(step, by, watch);
+    }
+
+    private Attend mmaAttend(String step, Scheme by, Watch watch) {
         MmaAttentionSpec spec = new MmaAttentionSpec(
-                scheme,
+                by,
                 dim,
-                MmaTarget.of(device.arch(), scheme, dim),
+                MmaTarget.of(device.arch(), by, dim),
                 isCausal(),
                 call.lse() != 0,
                 call.smScale() < 0,
                 call.type(),
-                pairedStores());
-        return (q, k, v, extras) -> launch(
-                "attend",
-                Key.of(MmaAttention.class, spec),
-                () -> MmaAttention.kernel(spec),
-                layout.qTiles(),
-                shape.qHeads(),
-                shape.batch(),
-                attentionArguments(q, k, v, extras));
+                pairedStores(),
+                watch);
+        return (q, k, v, extras) -> {
+            List<Object> arguments = attentionArguments(q, k, v, extras, watch);
+            if (watch != Watch.NONE) {
+                arguments.add(v.heavy());
+            }
+            launch(
+                    step,
+                    Key.of(MmaAttention.class, spec),
+                    () -> MmaAttention.kernel(spec),
+                    layout.qTiles(),
+                    shape.qHeads(),
+                    shape.batch(),
+                    arguments);
+        };
     }
 
-    private Attend wgmmaAttend() {
+    private Attend wgmmaAttend(String step, Scheme by, Watch watch) {
         if (device.arch() != Arch.SM_90A) {
             throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
                     + device.arch().ptx() + ": take a variant without sm90 in its name");
         }
         WgmmaAttentionSpec spec =
-                new WgmmaAttentionSpec(scheme, dim, isCausal(), call.lse() != 0, call.type(), pairedStores());
+                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), pairedStores(), watch);
         long work = (long) Math.ceilDiv(shape.qoLen(), spec.rows()) * heads;
         int ctas = Math.min(device.multiprocessors(), Math.toIntExact(work));
         return (q, k, v, extras) -> {
-            List<Object> arguments = attentionArguments(q, k, v, extras);
+            List<Object> arguments = attentionArguments(q, k, v, extras, watch);
             arguments.add(heads);
             if (isCausal()) {
                 long codeBytes = (fp8 ? 2L : 3L) * layout.kRows() * dim;
                 arguments.add(new CausalOrder(heads, spec.rows(), shape.qoLen(), shape.kvLen(), call.diagonal(), ctas)
                         .headGroup(codeBytes, (long) (device.cacheBytes() * CACHE_SHARE)));
             }
-            launch(
-                    "attend",
-                    Key.of(WgmmaAttention.class, spec),
-                    () -> WgmmaAttention.kernel(spec),
-                    ctas,
-                    1,
-                    1,
-                    arguments);
+            if (watch != Watch.NONE) {
+                arguments.add(v.heavy());
+            }
+            launch(step, Key.of(WgmmaAttention.class, spec), () -> WgmmaAttention.kernel(spec), ctas, 1, 1, arguments);
         };
     }
 }

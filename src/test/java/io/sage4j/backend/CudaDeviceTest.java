@@ -238,6 +238,78 @@ class CudaDeviceTest {
         free(q, out);
     }
 
+    /**
+     * A V too heavy-tailed for FP16 sums, found on the GPU: what runs is the variant with FP32 sums, whichever way the call is
+     * started, and a graph that was captured before the numbers were there decides anew at each start.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-f16acc, 64, int8-fp8", "int8-fp8-f16acc, 128, int8-fp8",
+        "int8-fp8-sm90-f16acc, 128, int8-fp8-sm90", "int4-fp8-f16acc, 64, int4-fp8"
+    })
+    void heavyTailsAreFoundOnTheGpu(String narrow, int dim, String wide) {
+        Random random = new Random(seed("heavyTailsAreFoundOnTheGpu"));
+        AttentionSpec watched = spec(narrow, Causal.NONE, Layout.HND, false);
+        Tensor q = host(random, 2, 4, 300, dim);
+        Tensor k = host(random, 2, 2, 500, dim);
+        Tensor dq = onGpu(q);
+        Tensor dk = onGpu(k);
+        Tensor dv = sage.allocate(DType.FLOAT16, 2, 2, 500, dim);
+        Tensor out = sage.allocate(DType.FLOAT16, q.shape());
+        try (CudaStream stream = context.newStream();
+                GpuStream ours = sage.stream(stream.handle());
+                AttentionCall call = sage.prepare(dq, dk, dv, watched, out, null, ours, false);
+                AttentionCall graph = sage.prepare(dq, dk, dv, watched, out, null, ours, true)) {
+            assertThat(call.variant().name()).isEqualTo(narrow);
+            assertThat(call.heavyVChannels()).isZero();
+            sage.free(sage.attend(dq, dk, dv, watched).output());
+            try (CudaGraph captured = stream.capture(() -> sage.enqueue(dq, dk, dv, watched, out, ours))) {
+                for (int round = 0; round < 4; round++) {
+                    boolean heavy = round % 2 == 1;
+                    Tensor v = host(random, 2, 2, 500, dim);
+                    if (heavy) {
+                        // One channel of the last head.
+                        for (long n = 3L * 500 * dim + 5; n < v.size(); n += dim) {
+                            double x = Float16.decode(v.data().getAtIndex(ValueLayout.JAVA_SHORT, n));
+                            v.data().setAtIndex(ValueLayout.JAVA_SHORT, n, Float16.encode((float) Math.pow(x, 7)));
+                        }
+                    }
+                    sage.copy(v, dv);
+                    String ran = heavy ? wide : narrow;
+                    AttentionSpec direct = AttentionSpec.builder()
+                            .variant(Variant.of(ran))
+                            .watchV(false)
+                            .build();
+                    byte[] expected = bytes(sage.attend(q, k, v, direct).output());
+                    AttentionResult onHost = sage.attend(q, k, v, watched);
+                    AttentionResult onGpu = sage.attend(dq, dk, dv, watched);
+                    assertThat(bytes(onHost.output())).isEqualTo(expected);
+                    assertThat(bytes(onGpu.output())).isEqualTo(expected);
+                    for (AttentionResult result : List.of(onHost, onGpu)) {
+                        assertThat(result.variant().name()).isEqualTo(ran);
+                        assertThat(result.report().heavyVChannels()).isEqualTo(heavy ? 1 : 0);
+                    }
+                    sage.free(onGpu.output());
+                    for (Runnable start : List.<Runnable>of(
+                            () -> sage.enqueue(dq, dk, dv, watched, out, ours),
+                            call::enqueue,
+                            graph::enqueue,
+                            () -> captured.launch(stream))) {
+                        poison(out);
+                        start.run();
+                        stream.synchronize();
+                        assertThat(bytes(out)).isEqualTo(expected);
+                    }
+                    for (AttentionCall prepared : List.of(call, graph)) {
+                        assertThat(prepared.variant().name()).isEqualTo(ran);
+                        assertThat(prepared.heavyVChannels()).isEqualTo(heavy ? 1 : 0);
+                    }
+                }
+            }
+        }
+        free(dq, dk, dv, out);
+    }
+
     @Test
     void eightThreadsOnEightStreamsWithShapesInterleaved() throws Exception {
         Random random = new Random(seed("eightThreads"));

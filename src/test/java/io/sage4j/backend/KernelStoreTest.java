@@ -177,6 +177,7 @@ class KernelStoreTest {
                         new AttentionRequest(
                                 new AttentionShape(1, 2, 2, 100, 100, 64),
                                 Variant.of(variant),
+                                false,
                                 Layout.HND,
                                 0,
                                 0.1f,

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sage4j.DType;
+import io.sage4j.Layout;
 import io.sage4j.SageException;
+import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Float16;
@@ -170,6 +172,55 @@ class NativeAttentionTest {
             assertThat(device.steps).contains("smooth-k", "quantize-k", "quantize-q", "quantize-v", "lse-correction");
             assertThat(device.steps).endsWith("attend");
         }
+    }
+
+    /** What is counted decides the codes and which kernel writes: the output is that of a call by the variant chosen. */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-f16acc, 64, false, true", "int8-fp8-f16acc, 40, true, true", "int8-fp8-f16acc, 40, false, false",
+        "int8-fp8-f16acc-p112, 96, false, true", "int4-fp8-f16acc, 64, false, true", "int4-fp8-f16acc, 64, true, false"
+    })
+    void watchedSequenceIsThatOfTheVariantThatVSuits(String name, int dim, boolean smoothV, boolean heavy) {
+        Variant variant = Variant.of(name).with(Variant.of(name).scheme().withSmoothV(smoothV));
+        Scheme wide = HeavyTails.fallback(variant).scheme();
+        RandomInputs numbers = RandomInputs.normal(new AttentionShape(2, 2, 1, 40, 300, dim), dim);
+        AttentionInputs in = (heavy ? numbers.heavyTailedV() : numbers).rounded(DType.FLOAT16);
+        long bytes = in.q().length * 2L;
+        byte[] direct;
+        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+            MemorySegment out = device.segment(bytes);
+            assertThat(NativeAttention.run(device, call(device, in, heavy ? wide : variant.scheme(), out, null)))
+                    .isZero();
+            direct = out.toArray(ValueLayout.JAVA_BYTE);
+        }
+        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+            MemorySegment out = device.segment(bytes);
+            NativeAttention.Call plain = call(device, in, variant.scheme(), out, null);
+            long counted = NativeAttention.run(device, watched(plain, wide));
+            assertThat(out.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(direct);
+            Tensor v = Tensor.of(in.v(), 2, 1, 300, dim);
+            long expected = HeavyTails.count(v, Layout.HND, in.shape(), variant.scheme());
+            assertThat(device.allocated.get(counted).get(ValueLayout.JAVA_INT, 0))
+                    .isEqualTo((int) expected);
+            assertThat(expected > 0).isEqualTo(heavy);
+            assertThat(device.steps).containsSubsequence("v-scale", "v-tails", "v-range", "quantize-v");
+            assertThat(device.steps).endsWith("attend", "attend-if-heavy");
+        }
+    }
+
+    private static NativeAttention.Call watched(NativeAttention.Call c, Scheme ifHeavy) {
+        return new NativeAttention.Call(
+                c.shape(),
+                c.scheme(),
+                ifHeavy,
+                c.diagonal(),
+                c.smScale(),
+                c.type(),
+                c.q(),
+                c.k(),
+                c.v(),
+                c.out(),
+                c.lse());
     }
 
     @ParameterizedTest

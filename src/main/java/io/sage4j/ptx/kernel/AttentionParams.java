@@ -27,6 +27,7 @@ final class AttentionParams {
     final Reg channels;
     final Reg diagonal;
     final Reg scoreScale;
+    final Reg heavy;
 
     AttentionParams(KernelBuilder builder, MmaAttentionSpec spec) {
         q = builder.param("q", Type.U64);
@@ -50,5 +51,6 @@ final class AttentionParams {
         channels = builder.param("channels", Type.U32);
         diagonal = spec.causal() ? builder.param("diagonal", Type.S32) : null;
         scoreScale = builder.param("score_scale", Type.F32);
+        heavy = spec.watch().param(builder);
     }
 }

@@ -56,7 +56,7 @@ import java.util.List;
  * out_token} (U64, in elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the
  * second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
  * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal only), {@code
- * score_scale} (F32, sm_scale * log2 e).
+ * score_scale} (F32, sm_scale * log2 e); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  *
  * <p>Differences from the model, all in the last bits: {@code c S - m} and {@code O alpha + t} are rounded once; ex2,
  * lg2 and the division by l are approximate; each thread sums its own 16 p of a row, and the four threads of a row meet
@@ -101,6 +101,7 @@ public final class MmaAttention {
         warpRows = ROW_TILE * rowTiles;
         qkTile = new SwizzledTile(rowBytes, false);
         in = new AttentionParams(k, spec);
+        spec.watch().exit(k, in.heavy);
         SharedArray shared = k.shared("tiles", sharedBytes(spec), 128, true);
         tid = k.read(Special.TID_X);
         lane = k.and(tid, 31);

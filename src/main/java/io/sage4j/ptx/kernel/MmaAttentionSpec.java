@@ -20,6 +20,7 @@ import io.sage4j.numeric.TileShape;
  * @param pairedStores whether two neighbouring channels of the output may be stored at once: channels, strides and
  *     pointer
  *     allow 4-byte accesses
+ * @param watch when it runs
  */
 public record MmaAttentionSpec(
         Scheme scheme,
@@ -29,7 +30,8 @@ public record MmaAttentionSpec(
         boolean lse,
         boolean negativeScale,
         DType output,
-        boolean pairedStores) {
+        boolean pairedStores,
+        Watch watch) {
     /** Largest number of channels. */
     public static final int MAX_DIM = 256;
 
@@ -69,6 +71,19 @@ public record MmaAttentionSpec(
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("mma attention writes float16 or bfloat16, not " + output);
         }
+    }
+
+    /** One that always runs. */
+    public MmaAttentionSpec(
+            Scheme scheme,
+            int paddedDim,
+            MmaTarget target,
+            boolean causal,
+            boolean lse,
+            boolean negativeScale,
+            DType output,
+            boolean pairedStores) {
+        this(scheme, paddedDim, target, causal, lse, negativeScale, output, pairedStores, Watch.NONE);
     }
 
     /** Whether P and V are FP8. */

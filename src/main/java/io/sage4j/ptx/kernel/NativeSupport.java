@@ -1,6 +1,10 @@
 package io.sage4j.ptx.kernel;
 
 import io.sage4j.Variant;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TileShape;
+import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Arch;
 
 /**
@@ -47,5 +51,21 @@ public record NativeSupport(Arch arch, boolean int4, boolean fp8, String variant
     /** The variant to take. */
     public Variant recommended() {
         return Variant.of(variant);
+    }
+
+    /**
+     * The same for a number of channels: where the variant has no kernel for so many, {@code int8-fp16}, which goes furthest.
+     */
+    public NativeSupport forDim(int headDim) {
+        Scheme scheme = recommended().scheme();
+        int most = MmaAttentionSpec.MAX_DIM;
+        if (scheme.tiles().equals(TileShape.WGMMA)) {
+            most = WgmmaLayout.MAX_DIM;
+        } else if (scheme.pv() == PvFormat.E4M3) {
+            most = MmaAttentionSpec.MAX_FP8_DIM;
+        }
+        return headDim <= most
+                ? this
+                : new NativeSupport(arch, int4, fp8, Variant.INT8_FP16.name(), variant + " ends at head_dim " + most);
     }
 }

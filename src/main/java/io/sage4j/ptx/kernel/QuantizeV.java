@@ -26,8 +26,9 @@ import java.util.List;
  * <p>Grid: (keys / 64, batch * heads) CTAs of 128 threads, where keys is kvLen rounded up to whole tiles of the
  * attention kernel. Shared memory: paddedDim rows of 68 bytes for FP8, of 136 for FP16. Registers: at most 128.
  * Parameters: the seven of {@link StridedInput}; with smooth V {@code mean} (U64); for FP8 {@code inverse} (U64) as
- * {@link ChannelScale} writes it; {@code codes} (U64), [batch * heads][tiles][paddedDim][keys of a row], zero in the
- * padding.
+ * {@link ChannelScale} writes it, where V is watched {@code wide_inverse} and {@code heavy} (U64) too: the former is taken
+ * if the latter, a word that {@link HeavyChannels} counts, is not 0; {@code codes} (U64), [batch *
+ * heads][tiles][paddedDim][keys of a row], zero in the padding.
  */
 public final class QuantizeV {
     /** Threads of a CTA. */
@@ -61,7 +62,14 @@ public final class QuantizeV {
     /** Neighbouring channels of a lane. */
     private final int perLane;
 
-    private QuantizeV(KernelBuilder k, DType type, int paddedDim, VTarget target, boolean smooth, boolean pairs) {
+    private QuantizeV(
+            KernelBuilder k,
+            DType type,
+            int paddedDim,
+            VTarget target,
+            boolean smooth,
+            boolean pairs,
+            boolean watched) {
         this.k = k;
         perLane = pairs && paddedDim % (2 * LANES) == 0 ? 2 : 1;
         this.paddedDim = paddedDim;
@@ -69,7 +77,8 @@ public final class QuantizeV {
         fp8 = target.format() == PvFormat.E4M3;
         input = new StridedInput(k, type);
         mean = smooth ? k.param("mean", Type.U64) : null;
-        inverse = fp8 ? k.param("inverse", Type.U64) : null;
+        Reg narrow = fp8 ? k.param("inverse", Type.U64) : null;
+        inverse = watched ? watched(narrow) : narrow;
         codes = k.param("codes", Type.U64);
         tid = k.read(Special.TID_X);
         lane = k.and(tid, LANES - 1);
@@ -95,15 +104,27 @@ public final class QuantizeV {
      *     channels allow 4-byte accesses
      */
     public static Kernel kernel(DType type, int paddedDim, VTarget target, boolean smooth, boolean pairs) {
+        return kernel(type, paddedDim, target, smooth, pairs, false);
+    }
+
+    /** The same; {@code watched} for FP8 whose range {@link HeavyChannels} decides. */
+    public static Kernel kernel(
+            DType type, int paddedDim, VTarget target, boolean smooth, boolean pairs, boolean watched) {
         if (target.swizzled() && paddedDim != 64 && paddedDim != 128) {
             throw new IllegalArgumentException("no " + target + " with " + paddedDim + " channels, only 64 or 128");
         }
         KernelBuilder k = new KernelBuilder("sage_quantize_v", THREADS).minBlocks(paddedDim <= WIDE ? MIN_BLOCKS : 2);
-        QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth, pairs);
+        QuantizeV v = new QuantizeV(k, type, paddedDim, target, smooth, pairs, watched);
         v.turn();
         k.barrier();
         v.write();
         return k.build();
+    }
+
+    private Reg watched(Reg narrow) {
+        Reg wide = k.param("wide_inverse", Type.U64);
+        Reg heavy = k.load(Space.GLOBAL, Type.U32, Address.of(k.param("heavy", Type.U64)));
+        return k.select(Type.U64, k.compare(Relation.NE, Type.U32, heavy, Imm.of(0)), wide, narrow);
     }
 
     /** Key at a position of the first quad of 16; those of the quad of a warp are {@link #quadKeys} times it further. */

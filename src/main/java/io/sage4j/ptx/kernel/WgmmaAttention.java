@@ -43,7 +43,7 @@ import java.util.stream.Stream;
  * first, 0 for none); {@code qo_len}, {@code kv_len} (at least 1), {@code kv_heads}, {@code group_size},
  * {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only), {@code score_scale} (F32, sm_scale *
  * log2 e, not negative: negate Q for that), {@code heads} (U32, batch * query heads), {@code head_group} (U32, heads of
- * a group, causal only).
+ * a group, causal only); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  */
 public final class WgmmaAttention {
     /** Tiles of Q in shared memory, of all warpgroups. */
@@ -97,6 +97,7 @@ public final class WgmmaAttention {
         vStage = spec.vParts() * vPart;
         qStage = spec.rows() * dim;
         in = new WgmmaParams(k, spec);
+        spec.watch().exit(k, in.heavy);
         SharedArray shared = k.shared("tiles", sharedBytes(spec), 1024, true);
         tid = k.read(Special.TID_X);
         sharedK = k.read(shared);

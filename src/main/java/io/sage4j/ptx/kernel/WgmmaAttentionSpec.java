@@ -19,9 +19,10 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param output FP16 or BF16
  * @param pairedStores whether two neighbouring channels of the output may be stored at once: channels, strides and
  *     pointer allow 4-byte accesses
+ * @param watch when it runs
  */
 public record WgmmaAttentionSpec(
-        Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores) {
+        Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores, Watch watch) {
     private static final int WARPGROUP = 128;
 
     /** @throws IllegalArgumentException saying what the kernel cannot do */
@@ -56,6 +57,12 @@ public record WgmmaAttentionSpec(
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("wgmma attention writes float16 or bfloat16, not " + output);
         }
+    }
+
+    /** One that always runs. */
+    public WgmmaAttentionSpec(
+            Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores) {
+        this(scheme, paddedDim, causal, lse, output, pairedStores, Watch.NONE);
     }
 
     /** Whether a tile's P V is summed in FP16. */

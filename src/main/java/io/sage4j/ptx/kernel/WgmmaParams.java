@@ -32,6 +32,7 @@ final class WgmmaParams {
     final Reg scoreScale;
     final Reg heads;
     final Reg headGroup;
+    final Reg heavy;
 
     private final KernelBuilder builder;
     private final WgmmaAttentionSpec spec;
@@ -61,6 +62,7 @@ final class WgmmaParams {
         scoreScale = builder.param("score_scale", Type.F32);
         heads = builder.param("heads", Type.U32);
         headGroup = spec.causal() ? builder.param("head_group", Type.U32) : null;
+        heavy = spec.watch().param(builder);
     }
 
     /**

@@ -3,6 +3,8 @@ package io.sage4j.bench;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.Variant;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.kernel.NativeSupport;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -54,6 +57,17 @@ class ReadmeTest {
                 m.worstCosine(),
                 m.worstRelativeL1(),
                 m.times().medianMs());
+    }
+
+    @Test
+    void the_table_of_what_suits_which_gpu_is_the_code() throws IOException {
+        String readme = Files.readString(Path.of("README.md"));
+        for (int capability : new int[] {80, 86, 89, 90, 100, 120}) {
+            NativeSupport row = NativeSupport.of(Arch.ofCapability(capability));
+            assertThat(readme)
+                    .containsPattern("(?m)^\\| " + row.arch().ptx() + " \\| [^|]+ \\| `" + row.variant() + "` \\| "
+                            + Pattern.quote(row.why()) + " \\|$");
+        }
     }
 
     @Test

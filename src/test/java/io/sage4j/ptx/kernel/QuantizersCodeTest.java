@@ -113,6 +113,18 @@ class QuantizersCodeTest {
     }
 
     @Test
+    void whatWatchesV() {
+        for (Arch arch : new Arch[] {Arch.SM_89, Arch.SM_90A, Arch.SM_120A}) {
+            check(arch, ChannelScale.kernel(DType.FLOAT16, 128, false, 2.25f, 448), 56);
+            check(arch, HeavyChannels.count(DType.BFLOAT16, 128, true), 56);
+            check(arch, HeavyChannels.count(DType.FLOAT16, 64, false), 72);
+            check(arch, HeavyChannels.sum(), 32);
+            VTarget target = VTarget.mma(PvFormat.E4M3);
+            check(arch, QuantizeV.kernel(DType.FLOAT16, 128, target, true, true, true), 128);
+        }
+    }
+
+    @Test
     void whatTheyCannotDoIsRefused() {
         ScaleGroups token = new ScaleGroups(1, 1, 1, 1);
         assertThatThrownBy(() -> QuantizeQk.kernel(DType.FLOAT16, token, 64, true, true))

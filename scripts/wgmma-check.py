@@ -4,7 +4,7 @@
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
 PTX_DIR holds wgmma_{f32|fast|f16|pv16}_d{64|128}_c{0|1}_l{0|1}.ptx (FP8 P V by the sum of a tile, fast, or FP16 P V; channels, causal, with lse),
-with _u behind for outputs that cannot be stored in pairs, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_quantize-v_pv16_d{64|128}.ptx
+with _p behind for outputs that are stored in pairs, _u one by one, wgmmaq_{…} for the kernels that quantize Q themselves, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_quantize-q_narrow_d{64|128}.ptx, prep_quantize-v_pv16_d{64|128}.ptx
 for FP16; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches.
@@ -106,11 +106,12 @@ def head_group(heads, rows, qo_len, kv_len, diagonal, ctas, dim):
 
 
 class Kernel:
-    def __init__(self, folder, sums, dim, causal, lse, paired=True):
-        name = f"wgmma_{sums}_d{dim}_c{int(causal)}_l{int(lse)}" + ("" if paired else "_u")
+    def __init__(self, folder, sums, dim, causal, lse, channels=8, raw=False):
+        """channels: as in the output, which decides how it is stored; raw: Q comes as it is, as ops["raw"], and is quantized by the kernel."""
+        name = f"wgmma{'q' if raw else ''}_{sums}_d{dim}_c{int(causal)}_l{int(lse)}" + ("" if channels % 8 == 0 else "_u" if channels % 2 else "_p")
         path = os.path.join(folder, name + ".ptx")
         self.f = cupy.RawModule(path=path).get_function("sage_wgmma_attention")
-        self.sums, self.dim, self.causal, self.lse = sums, dim, causal, lse
+        self.sums, self.dim, self.causal, self.lse, self.raw = sums, dim, causal, lse, raw
         self.consumers = 2 if dim == 128 else 3
         rows = 64 * self.consumers
         self.rows = rows
@@ -121,6 +122,7 @@ class Kernel:
         # With 64 channels and FP32 sums P goes through shared memory.
         p_bytes = self.consumers * 64 * 128 if dim == 64 and sums in ("f32", "fast") else 0
         self.shared = stages * stage + 2 * (rows * dim + 2 * 8) + p_bytes + 4 * notes
+        self.shared += (2 * rows * dim if raw else 0) + (0 if channels % 8 else 4 * self.consumers * 16 * 144)
         self.f.max_dynamic_shared_size_bytes = self.shared
 
     def launch(self, ops, out, lse, kv_heads, qo_len, kv_len, diagonal, sm_scale, correction=None):
@@ -129,7 +131,9 @@ class Kernel:
         sms = torch.cuda.get_device_properties(0).multi_processor_count
         p = lambda t: np.uint64(t.data_ptr())
         u = np.uint32
-        args = [p(ops["q"]), p(ops["k"]), p(ops["v"]), p(ops["qs"]), p(ops["ks"])] + ([p(ops["vs"])] if "vs" in ops else []) + [p(out)]
+        q = ops["raw"] if self.raw else ops["q"]
+        of_q = [np.uint64(q.stride(n)) for n in range(3)] if self.raw else [p(ops["qs"])]
+        args = [p(q), p(ops["k"]), p(ops["v"])] + of_q + [p(ops["ks"])] + ([p(ops["vs"])] if "vs" in ops else []) + [p(out)]
         args += [np.uint64(out.stride(0)), np.uint64(out.stride(1)), np.uint64(out.stride(2))]
         if self.lse:
             args += [p(lse), np.uint64(0 if correction is None else correction.data_ptr())]
@@ -147,12 +151,13 @@ class Kernel:
 class Preprocess:
     """The native quantizers, one after the other on the current stream: K mean, K, Q, V scale (for FP8), V."""
 
-    def __init__(self, folder, dim, half=False):
+    def __init__(self, folder, dim, half=False, narrow=False):
+        """narrow: Q may have fewer channels than dim."""
         load = lambda kernel, entry: cupy.RawModule(
             path=os.path.join(folder, f"prep_{kernel}_d{dim}.ptx")).get_function(entry)
         self.dim, self.half = dim, half
         self.mean = load("k-mean", "sage_token_mean")
-        self.q = load("quantize-q", "sage_quantize_qk")
+        self.q = load("quantize-q_narrow" if narrow else "quantize-q", "sage_quantize_qk")
         self.k = load("quantize-k", "sage_quantize_qk")
         self.scale = load("v-scale", "sage_channel_scale")
         self.v = load("quantize-v_pv16" if half else "quantize-v", "sage_quantize_v")
@@ -236,7 +241,7 @@ def check_order(folder):
         return [], True
     rows, ok = [], True
     for name in sorted(os.listdir(folder)):
-        if not re.match(r"wgmma_f(32|16)_d\d+_c[01]_l0\.ptx$", name):
+        if not re.match(r"wgmmaq?_f(32|16)_d\d+_c[01]_l0\.ptx$", name):
             continue
         code = opcodes(os.path.join(folder, name))
         scores = code.index("WARPGROUP.DEPBAR.LE gsb0, 0x1")
@@ -269,15 +274,23 @@ def time_pipeline(folder, lengths, seed):
             q, k, v = (torch.randn(b, h, n, d, device=DEV, dtype=torch.half) for _ in range(3))
             half = V_RANGE[sums] is None
             prep, kernel = Preprocess(folder, d, half), Kernel(folder, sums, d, causal, False)
+            inside = Kernel(folder, sums, d, causal, False, 8, True)
             ops, out = prep.buffers(q, k), torch.full_like(q, float("nan"))
             steps = prep.steps(q, k, v, ops)
             attend = lambda: kernel.launch(ops, out, None, h, n, n, 0, d**-0.5)
-            def whole():
+            def apart():
                 for step in steps.values():
                     step()
                 attend()
-            whole()
+            def whole():
+                for name, step in steps.items():
+                    if name != "quantize-q":
+                        step()
+                inside.launch(dict(ops, raw=q), out, None, h, n, n, 0, d**-0.5)
+            apart()
             times = {name: median(step) for name, step in steps.items()}
+            apart_ms = median(apart)
+            out.fill_(float("nan"))
             all_ms = median(whole)
             with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
                 cudnn = median(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
@@ -287,9 +300,9 @@ def time_pipeline(folder, lengths, seed):
             # Each input once, K and FP8 V twice (mean and scale come first), codes once.
             must = 2 * size * (4 if half else 5) + (4 if half else 3) * size
             rate = must / sum(times.values()) * 1e-6
-            rows.append(dict(head_dim=d, causal=causal, sums=sums, n=n, ms=all_ms, cudnn_ms=cudnn, ratio=cudnn / all_ms, steps=times,
+            rows.append(dict(head_dim=d, causal=causal, sums=sums, n=n, ms=all_ms, apart_ms=apart_ms, cudnn_ms=cudnn, ratio=cudnn / all_ms, steps=times,
                              preprocess_gbs=rate, copy_gbs=copy, cosine=cosine, l1=l1))
-            print(f"end to end D{d} {'causal' if causal else 'full'} {sums} N{n} {all_ms:.3f} ms cuDNN {cudnn:.3f} ratio {cudnn / all_ms:.3f}"
+            print(f"end to end D{d} {'causal' if causal else 'full'} {sums} N{n} {all_ms:.3f} ms ({apart_ms:.3f} with quantize-q apart) cuDNN {cudnn:.3f} ratio {cudnn / all_ms:.3f}"
                   f" L1 {l1:.4f} preprocess {rate:.0f} GB/s of {copy:.0f}: "
                   + ", ".join(f"{name} {t * 1000:.0f} us" for name, t in times.items()), flush=True)
             del q, k, v, ops, out
@@ -327,6 +340,7 @@ def check(folder, seed):
         (1, 3, 3, 1, 1, 128, None, 0, 1), (3, 70, 70, 300, 257, 128, None, 0, 1), (3, 70, 70, 300, 257, 128, 0, 0, 1),
         (1, 2, 2, 256, 512, 128, None, 0, 1000), (2, 4, 2, 1000, 1000, 64, None, 0, 1), (2, 4, 4, 999, 1001, 64, 0, 1, 1),
         (1, 4, 4, 300, 300, 33, 0, 0, 1), (3, 70, 70, 300, 257, 64, 0, 0, 1), (1, 2, 2, 2048, 4096, 128, None, 1.5, 1),
+        (2, 4, 2, 300, 300, 104, 0, 0, 1), (1, 2, 2, 500, 300, 40, None, 0, 1),
     ]
     for sums in V_RANGE:
         for case in cases:
@@ -337,7 +351,7 @@ def check(folder, seed):
             v = (torch.randn(b, hk, nk, d, device=DEV) + vm).half()
             ops = quantize(q, k, v, V_RANGE[sums])
             scale = d**-0.5
-            kernel = Kernel(folder, sums, ops["dim"], diagonal is not None, True, d % 2 == 0)
+            kernel = Kernel(folder, sums, ops["dim"], diagonal is not None, True, d)
             out = torch.full((b, h, nq, d), float("nan"), device=DEV, dtype=torch.half)
             lse = torch.full((b, h, nq), float("nan"), device=DEV)
             mean = ops["mean"].repeat_interleave(h // hk, 1)
@@ -353,14 +367,33 @@ def check(folder, seed):
             seen = torch.isfinite(ref_lse)
             lse_error = float((lse - ref_lse)[seen].abs().max()) if seen.any() else 0.0
             empty = bool((lse[~seen] == -math.inf).all()) and bool((out[~seen] == 0).all())
+            raw = d % 8 or check_raw(folder, sums, q, ops, out.shape, hk, nq, nk, diagonal, scale, correction)
             limit = 0.2 if factor != 1 else 0.02 if V_RANGE[sums] is None else 0.06
             good = l1 < limit and lse_error < (0.08 if factor == 1 else 50) and same and empty
-            good = good and bool(torch.isfinite(out).all())
+            good = good and bool(torch.isfinite(out).all()) and bool(raw)
             ok &= good
-            rows.append(dict(sums=sums, case=case, cosine=cosine, l1=l1, bias=bias, lse=lse_error, same=same, ok=good))
+            rows.append(dict(sums=sums, case=case, cosine=cosine, l1=l1, bias=bias, lse=lse_error, same=same, raw=raw if d % 8 == 0 else None, ok=good))
             print(f"{'ok ' if good else 'BAD'} {sums} {case} cos {cosine:.6f} L1 {l1:.5f} bias {bias:+.5f} lse {lse_error:.4f}"
-                  f" same {same} empty {empty}", flush=True)
+                  f" same {same} empty {empty} raw {raw if d % 8 == 0 else '-'}", flush=True)
     return rows, ok
+
+
+def check_raw(folder, sums, q, ops, shape, kv_heads, qo_len, kv_len, diagonal, sm_scale, correction):
+    """Whether the kernel that quantizes Q gives, bit for bit, what the quantizer and the other kernel give; twice."""
+    prep = Preprocess(folder, ops["dim"], narrow=q.shape[3] != ops["dim"])
+    codes = prep.buffers(q, q)
+    prep.steps(q, q, q, codes)["quantize-q"]()
+    want, outs = dict(ops, q=codes["q"], qs=codes["qs"]), []
+    strided = torch.empty(*q.shape[:3], q.shape[3] + 8, device=DEV, dtype=q.dtype)[..., :q.shape[3]]
+    strided.copy_(q)
+    for kind in (want, dict(ops, raw=q), dict(ops, raw=strided)):
+        kernel = Kernel(folder, sums, ops["dim"], diagonal is not None, True, 8, "raw" in kind)
+        out, lse = torch.full(shape, float("nan"), device=DEV, dtype=torch.half), torch.full(shape[:3], float("nan"), device=DEV)
+        for _ in range(2):
+            kernel.launch(kind, out, lse, kv_heads, qo_len, kv_len, diagonal or 0, sm_scale, correction)
+            torch.cuda.synchronize()
+            outs.append((out.clone(), lse.clone()))
+    return all(torch.equal(a, outs[0][0]) and torch.equal(b, outs[0][1]) for a, b in outs)
 
 
 def time_all(folder, lengths, seed):

@@ -8,14 +8,15 @@ for sums in f32:int8-fp8-sm90 fast:int8-fp8-sm90-fast f16:int8-fp8-sm90-f16acc p
     for dim in 64 128; do
         for causal in 0 1; do
             for lse in 0 1; do
-                for narrow in 0 1; do
-                    options=(--variant "${sums#*:}" --head-dim "$dim")
-                    [ "$causal" = 0 ] || options+=(--causal)
-                    [ "$lse" = 0 ] || options+=(--lse)
-                    name=wgmma_${sums%:*}_d${dim}_c${causal}_l${lse}
-                    [ "$narrow" = 0 ] || { options+=(--narrow); name+=_u; }
-                    ./sage4j ptx --kernel wgmma-attention "${options[@]}" -o "$out/$name.ptx"
-                done
+                options=(--variant "${sums#*:}")
+                [ "$causal" = 0 ] || options+=(--causal)
+                [ "$lse" = 0 ] || options+=(--lse)
+                name=${sums%:*}_d${dim}_c${causal}_l${lse}
+                ./sage4j ptx --kernel wgmma-attention "${options[@]}" --head-dim "$dim" -o "$out/wgmma_$name.ptx"
+                # Whole pairs of channels, but no whole eights.
+                ./sage4j ptx --kernel wgmma-attention "${options[@]}" --head-dim $((dim - 2)) -o "$out/wgmma_${name}_p.ptx"
+                ./sage4j ptx --kernel wgmma-attention "${options[@]}" --head-dim "$dim" --narrow -o "$out/wgmma_${name}_u.ptx"
+                ./sage4j ptx --kernel wgmma-attention-q "${options[@]}" --head-dim "$dim" -o "$out/wgmmaq_$name.ptx"
             done
         done
     done
@@ -26,5 +27,6 @@ for kernel in k-mean quantize-q quantize-k v-scale quantize-v; do
     done
 done
 for dim in 64 128; do
+    ./sage4j ptx --kernel quantize-q --variant int8-fp8-sm90 --head-dim "$dim" --narrow -o "$out/prep_quantize-q_narrow_d$dim.ptx"
     ./sage4j ptx --kernel quantize-v --variant int8-fp16-sm90 --head-dim "$dim" -o "$out/prep_quantize-v_pv16_d$dim.ptx"
 done

@@ -45,6 +45,8 @@ public final class NativeAttention {
     private static final int V_KEYS = 64;
     /** Elements of the widest load of the quantizers. */
     private static final int WIDEST_LOAD = 4;
+    /** Bytes of the widest accesses of the Hopper kernel. */
+    private static final int CHUNK = 16;
     /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
     private static final double CACHE_SHARE = 0.65;
 
@@ -127,6 +129,8 @@ public final class NativeAttention {
     private final int heads;
     private final int kvHeads;
     private final boolean fp8;
+    /** Whether Q goes to the attention kernel as it is: the Hopper kernel quantizes rows that are whole chunks. */
+    private final boolean quantizesQ;
 
     private NativeAttention(NativeDevice device, Call call) {
         this.device = device;
@@ -140,6 +144,7 @@ public final class NativeAttention {
         heads = Math.multiplyExact(shape.batch(), shape.qHeads());
         kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
         fp8 = scheme.pv().ofV() == PvFormat.E4M3;
+        quantizesQ = wgmma && isInChunks(call.q());
     }
 
     /**
@@ -180,8 +185,17 @@ public final class NativeAttention {
                 rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), kCentre, kMean);
         long qMean = scheme.smoothQ() ? blockMeans() : 0;
         Centre qCentre = scheme.smoothQ() ? Centre.BLOCK : Centre.NONE;
-        Codes q =
-                rows("quantize-q", call.q(), shape.qHeads(), shape.qoLen(), qTarget(), layout.qRows(), qCentre, qMean);
+        Codes q = quantizesQ
+                ? new Codes(call.q().address(), 0)
+                : rows(
+                        "quantize-q",
+                        call.q(),
+                        shape.qHeads(),
+                        shape.qoLen(),
+                        qTarget(),
+                        layout.qRows(),
+                        qCentre,
+                        qMean);
         long deltaS = scheme.smoothQ() ? deltaS(kMean, qMean) : 0;
         long vMean = scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
         Values v = values(vMean);
@@ -284,7 +298,8 @@ public final class NativeAttention {
     }
 
     private float scoreScale() {
-        return (wgmma ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E;
+        boolean inCodes = wgmma && !quantizesQ;
+        return (inCodes ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E;
     }
 
     private QkTarget qTarget() {
@@ -441,9 +456,32 @@ public final class NativeAttention {
         return shape.headDim() % 2 == 0 && call.out().isAligned(2, call.type().bytes());
     }
 
-    /** What both attention kernels take, up to the score factor: for wgmma its magnitude, the codes of Q have the sign. */
+    private WgmmaAttentionSpec.Stores stores() {
+        if (!pairedStores()) {
+            return WgmmaAttentionSpec.Stores.SINGLE;
+        }
+        boolean wide = isInChunks(call.out());
+        return wide ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
+    }
+
+    /** Whether rows are whole chunks of 16 bytes, aligned to them. */
+    private boolean isInChunks(Placed data) {
+        int bytes = call.type().bytes();
+        return shape.headDim() * bytes % CHUNK == 0 && data.isAligned(CHUNK / bytes, bytes);
+    }
+
+    /**
+     * What both attention kernels take, up to the score factor: where wgmma gets codes of Q its magnitude, as these have the
+     * sign.
+     */
     private List<Object> attentionArguments(Codes q, Codes k, Values v, Extras extras, Watch watch) {
-        List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes(), q.scales(), k.scales()));
+        List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes()));
+        if (quantizesQ) {
+            arguments.addAll(List.of(call.q().batch(), call.q().head(), call.q().token()));
+        } else {
+            arguments.add(q.scales());
+        }
+        arguments.add(k.scales());
         if (fp8) {
             arguments.add(watch == Watch.IF_HEAVY ? v.ifHeavy() : v.scales());
         }
@@ -503,7 +541,7 @@ public final class NativeAttention {
                     + device.arch().ptx() + ": take a variant without sm90 in its name");
         }
         WgmmaAttentionSpec spec =
-                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), pairedStores(), watch);
+                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
         long work = (long) Math.ceilDiv(shape.qoLen(), spec.rows()) * heads;
         int ctas = Math.min(device.multiprocessors(), Math.toIntExact(work));
         return (q, k, v, extras) -> {

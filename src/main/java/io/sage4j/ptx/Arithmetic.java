@@ -46,6 +46,11 @@ public record Arithmetic(Operation operation, Type type, Reg to, List<Operand> f
     }
 
     @Override
+    public Requirement requirement() {
+        return type == Type.U16X2 ? Requirement.SM_90 : Requirement.BASE;
+    }
+
+    @Override
     public String text() {
         return opcode() + " " + to + ", "
                 + String.join(", ", from.stream().map(Object::toString).toList()) + ";";

@@ -20,7 +20,7 @@ public enum Operation {
     /** Smaller one; a NaN gives way. */
     MIN(2, "min", Type.U32, Type.S32, Type.U64, Type.S64, Type.F32),
     /** Larger one; a NaN gives way. */
-    MAX(2, "max", Type.U32, Type.S32, Type.U64, Type.S64, Type.F32),
+    MAX(2, "max", Type.U32, Type.S32, Type.U64, Type.S64, Type.F32, Type.U16X2),
     /** Smaller one; a NaN wins. */
     MIN_NAN(2, "min.NaN", Type.F32),
     /** Larger one; a NaN wins. */

@@ -20,6 +20,8 @@ public enum Type {
     S32(4, RegType.B32),
     /** Two halves, the first in the low bits. */
     F16X2(4, RegType.B32),
+    /** Two unsigned 16-bit integers, the first in the low bits. */
+    U16X2(4, RegType.B32),
     /** IEEE single. */
     F32(4, RegType.F32),
     /** 64 untyped bits. */

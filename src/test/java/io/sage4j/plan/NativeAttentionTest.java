@@ -21,6 +21,10 @@ import io.sage4j.oracle.VariantModel;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
+import io.sage4j.ptx.PtxModule;
+import io.sage4j.ptx.kernel.WgmmaAttention;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec.Stores;
 import io.sage4j.ptx.sim.GlobalMemory;
 import io.sage4j.ptx.sim.Simulator;
 import java.lang.foreign.Arena;
@@ -259,8 +263,14 @@ class NativeAttentionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"128, 300, 300, 0, 3, 1", "64, 1000, 1000, 0, 6, 2", "100, 64, 4096, 536870911, 1, 0"})
-    void wgmmaSequenceHasItsStepsAndGrid(int dim, int qoLen, int kvLen, int diagonal, int tiles, int group) {
+    @CsvSource({
+        "128, 300, 300, 0, 3, 1, true",
+        "64, 1000, 1000, 0, 6, 2, true",
+        "104, 64, 4096, 536870911, 1, 0, true",
+        "100, 64, 4096, 536870911, 1, 0, false",
+    })
+    void wgmmaSequenceHasItsStepsAndGrid(
+            int dim, int qoLen, int kvLen, int diagonal, int tiles, int group, boolean inside) {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, kvLen, dim), 3)
                 .rounded(DType.FLOAT16)
                 .withDiagonal(diagonal);
@@ -268,8 +278,13 @@ class NativeAttentionTest {
             MemorySegment out = device.segment((long) in.q().length * 2);
             NativeAttention.run(
                     device, call(device, in, Variant.of("int8-fp8-sm90").scheme(), out, null));
-            assertThat(device.steps)
-                    .containsExactly("smooth-k", "quantize-k", "quantize-q", "v-scale", "quantize-v", "attend");
+            // Rows of Q that are whole chunks of 16 bytes are quantized by the attention kernel.
+            List<String> steps =
+                    new ArrayList<>(List.of("smooth-k", "quantize-k", "quantize-q", "v-scale", "quantize-v", "attend"));
+            if (inside) {
+                steps.remove("quantize-q");
+            }
+            assertThat(device.steps).containsExactlyElementsOf(steps);
             assertThat(device.lastGrid).isEqualTo(2 * tiles);
             List<Object> arguments = device.lastArguments;
             if (group == 0) {
@@ -282,7 +297,7 @@ class NativeAttentionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"64, PER_THREAD, 70", "100, PER_WARP, 5", "128, PER_BLOCK, 130"})
+    @CsvSource({"60, PER_THREAD, 70", "100, PER_WARP, 5", "127, PER_BLOCK, 130"})
     void wgmmaGetsTheSignOfSmScaleWithTheCodesOfQ(int dim, Granularity granularity, int qoLen) {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, 40, dim), 7)
                 .biasK(2f)
@@ -312,6 +327,54 @@ class NativeAttentionTest {
             negated[n] = (byte) -negated[n];
         }
         assertThat(negated).isEqualTo(codes.get(0)).isNotEqualTo(codes.get(1));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0, 0, 128, true, WIDE", "8, 0, 128, true, WIDE", "4, 0, 128, false, WIDE", "0, 2, 64, true, PAIRED",
+        "0, 1, 64, true, SINGLE", "0, 0, 104, true, WIDE", "0, 0, 100, false, PAIRED", "0, 0, 33, false, SINGLE",
+    })
+    void wgmmaQuantizesQWhereItsRowsAreWholeChunks(int padQ, int padOut, int dim, boolean inside, Stores stores) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(2, 2, 1, 70, 40, dim), 7)
+                .rounded(DType.FLOAT16)
+                .withSmScale(-0.3f);
+        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+            Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
+            MemorySegment out = device.segment((long) in.q().length * 2);
+            NativeAttention.Call plain = call(device, in, scheme, out, null);
+            long room = device.global.map(device.segment((long) in.q().length * 4));
+            NativeAttention.Call call = new NativeAttention.Call(
+                    plain.shape(),
+                    scheme,
+                    plain.diagonal(),
+                    plain.smScale(),
+                    plain.type(),
+                    padded(plain.q(), room, padQ),
+                    plain.k(),
+                    plain.v(),
+                    padded(plain.out(), room, padOut),
+                    0);
+            NativeAttention.run(device, call);
+            List<Object> arguments = device.argumentsOf.get("attend");
+            assertThat(device.steps.contains("quantize-q")).isEqualTo(!inside);
+            assertThat(arguments.get(0).equals(room)).isEqualTo(inside);
+            if (inside) {
+                Placed q = call.q();
+                assertThat(arguments.subList(3, 6)).containsExactly(q.batch(), q.head(), q.token());
+            }
+            // The kernel that quantizes Q takes the sign from the factor.
+            assertThat(arguments).contains((inside ? -0.3f : 0.3f) * Numbers.LOG2E);
+            WgmmaAttentionSpec spec =
+                    new WgmmaAttentionSpec(scheme, dim <= 64 ? 64 : 128, false, false, DType.FLOAT16, stores, inside);
+            assertThat(PtxModule.of(Arch.SM_90A, device.last).text())
+                    .isEqualTo(PtxModule.of(Arch.SM_90A, WgmmaAttention.kernel(spec))
+                            .text());
+        }
+    }
+
+    /** The same shape elsewhere, with rows that much further apart, in elements. */
+    private static Placed padded(Placed data, long address, int elements) {
+        return new Placed(address, data.batch(), data.head(), data.token() + elements);
     }
 
     private static byte[] bytes(Interpreted device, Object address) {

@@ -17,7 +17,7 @@ final class EveryInstruction {
         }
         for (Operation operation : Operation.values()) {
             for (Type type : Type.values()) {
-                if (operation.has(type)) {
+                if (operation.has(type) && (type != Type.U16X2 || sm >= Requirement.SM_90.sm())) {
                     List<Operand> from = new ArrayList<>();
                     for (int n = 0; n < operation.operands(); n++) {
                         from.add(value(k, operation.operand(type, n), out));
@@ -91,7 +91,11 @@ final class EveryInstruction {
         k.barrier();
         for (Type type : Type.values()) {
             for (int count = 1;
-                    type != Type.PRED && type != Type.F16X2 && count * type.bytes() <= 16 && count <= 4;
+                    type != Type.PRED
+                            && type != Type.F16X2
+                            && type != Type.U16X2
+                            && count * type.bytes() <= 16
+                            && count <= 4;
                     count *= 2) {
                 Type memory = type == Type.B32 ? Type.U32 : type;
                 List<Reg> values = k.loadVector(Space.GLOBAL, memory, count, Address.of(out), true);

@@ -21,7 +21,15 @@ public enum NativeKernel {
         @Override
         Kernel generate(Options o) {
             return WgmmaAttention.kernel(
-                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.pairedStores));
+                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.stores(), false));
+        }
+    },
+    /** Quantized attention on Hopper, from Q as it is. */
+    WGMMA_ATTENTION_Q("attention with wgmma that quantizes Q itself; sm_90a") {
+        @Override
+        Kernel generate(Options o) {
+            return WgmmaAttention.kernel(
+                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.stores(), true));
         }
     },
     /** Quantized attention on any GPU. */
@@ -154,6 +162,13 @@ public enum NativeKernel {
 
         private QuantizeQk.Loads loads() {
             return pairedStores ? QuantizeQk.Loads.WIDE : QuantizeQk.Loads.NARROW;
+        }
+
+        private WgmmaAttentionSpec.Stores stores() {
+            if (!pairedStores) {
+                return WgmmaAttentionSpec.Stores.SINGLE;
+            }
+            return headDim % 8 == 0 ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
         }
 
         private QkCode code() {

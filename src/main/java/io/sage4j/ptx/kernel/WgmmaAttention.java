@@ -5,6 +5,8 @@ import io.sage4j.ptx.Address;
 import io.sage4j.ptx.BulkCopy;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
+import io.sage4j.ptx.CopyCommit;
+import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Fence;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
@@ -20,8 +22,10 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
@@ -37,13 +41,17 @@ import java.util.stream.Stream;
  * <p>Dynamic shared memory: {@link #sharedBytes}. The images of V have 8 rows more than channels, the first of them ones:
  * the row sum of P, as rounded, is one more column of P V.
  *
- * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64); with E4M3 {@code v_scale},
+ * <p>Q comes as codes, or as it is: then the other warps of the copying warpgroup quantize it ({@link WgmmaQuery}), a work
+ * tile ahead, while the tile behind it is on its way from memory.
+ *
+ * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64); where Q comes as it is,
+ * {@code q_batch}, {@code q_head}, {@code q_token} (U64, in elements) in place of {@code q_scale}; with E4M3 {@code v_scale},
  * with smooth V {@code v_mean} (U64); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code out_token} (U64, in
  * elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the second one added to the
  * first, 0 for none); {@code qo_len}, {@code kv_len} (at least 1), {@code kv_heads}, {@code group_size},
  * {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only), {@code score_scale} (F32, sm_scale *
- * log2 e, not negative: negate Q for that), {@code heads} (U32, batch * query heads), {@code head_group} (U32, heads of
- * a group, causal only); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
+ * log2 e, negative only where Q comes as it is: its codes have the sign), {@code heads} (U32, batch * query heads), {@code
+ * head_group} (U32, heads of a group, causal only); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  */
 public final class WgmmaAttention {
     /** Tiles of Q in shared memory, of all warpgroups. */
@@ -63,6 +71,9 @@ public final class WgmmaAttention {
     private static final int Q_SCALE_BYTES = WgmmaLayout.Q_SCALES * Float.BYTES;
     private static final int BARRIER = 8;
     private static final int WARPGROUP_WARPS = 4;
+    private static final int LANES = 32;
+    /** Warps that quantize Q: those of the copying warpgroup but the one that copies. */
+    private static final int QUERY_WARPS = WARPGROUP_WARPS - 1;
 
     final KernelBuilder k;
     final WgmmaAttentionSpec spec;
@@ -78,6 +89,8 @@ public final class WgmmaAttention {
     final Reg sharedQ;
     final Reg sharedP;
     final Reg sharedScales;
+    final Reg sharedRaw;
+    final Reg sharedOut;
     final Reg sharedNotes;
     final Reg fullK;
     final Reg emptyK;
@@ -104,7 +117,9 @@ public final class WgmmaAttention {
         sharedV = k.add(sharedK, stages * kStage);
         sharedQ = k.add(sharedV, stages * vStage);
         sharedP = k.add(sharedQ, Q_STAGES * qStage);
-        sharedScales = k.add(sharedP, pBytes(spec));
+        sharedRaw = k.add(sharedP, pBytes(spec));
+        sharedOut = k.add(sharedRaw, rawBytes(spec));
+        sharedScales = k.add(sharedOut, outBytes(spec));
         sharedNotes = k.add(sharedScales, stages * SCALE_BYTES);
         fullK = k.add(sharedNotes, NOTE_STAGES * noteBytes(spec));
         emptyK = k.add(fullK, stages * BARRIER);
@@ -128,11 +143,24 @@ public final class WgmmaAttention {
         return spec.stages() * stage
                 + Q_STAGES * (spec.rows() * dim + 2 * BARRIER)
                 + pBytes(spec)
-                + NOTE_STAGES * noteBytes(spec);
+                + NOTE_STAGES * noteBytes(spec)
+                + rawBytes(spec)
+                + outBytes(spec);
+    }
+
+    /** What each warp that attends needs to write its rows. */
+    private static int outBytes(WgmmaAttentionSpec spec) {
+        boolean wide = spec.stores() == WgmmaAttentionSpec.Stores.WIDE;
+        return wide ? spec.consumers() * WARPGROUP_WARPS * WgmmaOutput.WARP_BYTES : 0;
     }
 
     private static int pBytes(WgmmaAttentionSpec spec) {
         return spec.sharedP() ? spec.consumers() * P_TILE : 0;
+    }
+
+    /** A tile of Q as it comes. */
+    private static int rawBytes(WgmmaAttentionSpec spec) {
+        return spec.quantizesQ() ? spec.rows() * spec.paddedDim() * WgmmaParams.HALF : 0;
     }
 
     /** Bytes of one image of V: a row of 128 bytes for each channel, and the rows for the sum. */
@@ -164,7 +192,7 @@ public final class WgmmaAttention {
                 init(emptyV, s, warps);
             }
             for (int s = 0; s < Q_STAGES; s++) {
-                init(fullQ, s, 1);
+                init(fullQ, s, spec.quantizesQ() ? 1 + QUERY_WARPS : 1);
                 init(emptyQ, s, warps);
             }
             k.emit(new Fence(Fence.Kind.MBARRIER_INIT));
@@ -182,6 +210,10 @@ public final class WgmmaAttention {
                     k.emit(new SetMaxRegisters(false, spec.producerRegisters()));
                     Reg first = k.compare(Relation.EQ, Type.U32, tid, Imm.of(spec.consumers() * 128));
                     k.when(first, this::copy);
+                    if (spec.quantizesQ()) {
+                        Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(spec.consumers() * 128 + LANES));
+                        k.when(others, this::quantize);
+                    }
                 });
     }
 
@@ -260,7 +292,19 @@ public final class WgmmaAttention {
         int statistics = dim * Float.BYTES;
         List<Reg> arrays =
                 Stream.of(in.vScale, in.vMean).filter(Objects::nonNull).toList();
-        expect(barrier, qStage + spec.consumers() * Q_SCALE_BYTES + arrays.size() * statistics);
+        int codes = spec.quantizesQ() ? 0 : qStage + spec.consumers() * Q_SCALE_BYTES;
+        expect(barrier, codes + arrays.size() * statistics);
+        if (!spec.quantizesQ()) {
+            copyCodes(work, buffer, notes, barrier);
+        }
+        Reg statisticsTo = k.add(notes, statisticsAt(spec));
+        for (int n = 0; n < arrays.size(); n++) {
+            Reg from = k.index(arrays.get(n), kvHead, statistics);
+            bulk(k.add(statisticsTo, n * statistics), from, statistics, barrier);
+        }
+    }
+
+    private void copyCodes(WgmmaParams.Work work, Reg buffer, Reg notes, Reg barrier) {
         Reg to = stageAddress(sharedQ, buffer, qStage);
         int bytes = WgmmaLayout.Q_ROWS * dim;
         for (int w = 0; w < spec.consumers(); w++) {
@@ -268,11 +312,66 @@ public final class WgmmaAttention {
             bulk(k.add(to, w * bytes), k.index(in.q, from, bytes), bytes, barrier);
             bulk(k.add(notes, w * Q_SCALE_BYTES), k.index(in.qScale, from, Q_SCALE_BYTES), Q_SCALE_BYTES, barrier);
         }
-        Reg statisticsTo = k.add(notes, statisticsAt(spec));
-        for (int n = 0; n < arrays.size(); n++) {
-            Reg from = k.index(arrays.get(n), kvHead, statistics);
-            bulk(k.add(statisticsTo, n * statistics), from, statistics, barrier);
-        }
+    }
+
+    /** The warps that quantize Q: while all codes that there is room for wait, the next rows are on their way from memory. */
+    private void quantize() {
+        Reg lane = k.and(tid, LANES - 1);
+        Reg warp = k.add(k.shr(tid, 5), -(spec.consumers() * WARPGROUP_WARPS + 1));
+        WgmmaQuery query = new WgmmaQuery(k, spec.output(), spec.scheme().granularity(), dim, lane);
+        Reg number = k.move(Type.U32, Imm.of(0));
+        Reg negative = k.compare(Relation.LT, Type.F32, in.scoreScale, Imm.of(0f));
+        k.loop(() -> k.compare(Relation.LT, Type.U32, tile(number), in.tiles()), () -> {
+            fetch(query, warp, tile(number));
+            Reg buffer = qBuffer(number);
+            await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
+            Reg codes = stageAddress(sharedQ, buffer, qStage);
+            Reg notes = notes(number);
+            k.emit(new CopyWait(0));
+            units(
+                    warp,
+                    unit -> query.quantize(
+                            stageAddress(sharedRaw, unit, query.rawBytes()),
+                            stageAddress(codes, unit, query.codeBytes()),
+                            stageAddress(notes, unit, query.scaleBytes()),
+                            negative));
+            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
+            k.emit(new WarpBarrier());
+            Address full = Address.of(stageAddress(fullQ, buffer, BARRIER));
+            k.guarded(
+                    k.compare(Relation.EQ, Type.U32, lane, Imm.of(0)),
+                    () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, full, null)));
+            k.set(number, Operation.ADD, Type.U32, number, Imm.of(1));
+        });
+    }
+
+    /** The work tile of a number, counted over those of the CTA. */
+    private Reg tile(Reg number) {
+        return k.mad(Type.U32, number, k.read(Special.NCTAID_X), k.read(Special.CTAID_X));
+    }
+
+    /** Starts the copies of the warp's part of a work tile. */
+    private void fetch(WgmmaQuery query, Reg warp, Reg tile) {
+        WgmmaParams.Work work = in.work(tile);
+        Reg head = in.qHead(work.head());
+        Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
+        Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
+        units(warp, unit -> {
+            Reg first = k.mad(
+                    Type.U32, unit, Imm.of(WgmmaQuery.unitRows(spec.scheme().granularity())), start);
+            query.fetch(
+                    stageAddress(sharedRaw, unit, query.rawBytes()),
+                    k.mad64(first, tokenBytes, head),
+                    tokenBytes,
+                    k.sub(Type.S32, in.qoLen, first),
+                    in.channels);
+        });
+        k.emit(new CopyCommit());
+    }
+
+    private void units(Reg warp, Consumer<Reg> body) {
+        int units = spec.rows() / WgmmaQuery.unitRows(spec.scheme().granularity());
+        k.range(warp, Imm.of(units), QUERY_WARPS, body);
     }
 
     /** The buffer of Q of a work tile, counted over those of the CTA. */

@@ -17,13 +17,31 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param causal whether the diagonal hides keys
  * @param lse whether the log-sum-exp is written
  * @param output FP16 or BF16
- * @param pairedStores whether two neighbouring channels of the output may be stored at once: channels, strides and
- *     pointer allow 4-byte accesses
+ * @param stores how the output may be written
  * @param watch when it runs
+ * @param quantizesQ whether Q comes as it is, in the type of the output, and is quantized on the way ({@link WgmmaQuery}):
+ *     strides and pointer allow 16-byte accesses, and there are whole eights of channels
  */
 public record WgmmaAttentionSpec(
-        Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores, Watch watch) {
+        Scheme scheme,
+        int paddedDim,
+        boolean causal,
+        boolean lse,
+        DType output,
+        Stores stores,
+        Watch watch,
+        boolean quantizesQ) {
     private static final int WARPGROUP = 128;
+
+    /** Accesses of the output that channels, strides and pointer allow. */
+    public enum Stores {
+        /** Channel by channel. */
+        SINGLE,
+        /** Two neighbouring channels, 4 bytes. */
+        PAIRED,
+        /** Eight neighbouring channels, 16 bytes: whole rows, by way of shared memory. */
+        WIDE
+    }
 
     /** @throws IllegalArgumentException saying what the kernel cannot do */
     public WgmmaAttentionSpec {
@@ -61,8 +79,14 @@ public record WgmmaAttentionSpec(
 
     /** One that always runs. */
     public WgmmaAttentionSpec(
-            Scheme scheme, int paddedDim, boolean causal, boolean lse, DType output, boolean pairedStores) {
-        this(scheme, paddedDim, causal, lse, output, pairedStores, Watch.NONE);
+            Scheme scheme,
+            int paddedDim,
+            boolean causal,
+            boolean lse,
+            DType output,
+            Stores stores,
+            boolean quantizesQ) {
+        this(scheme, paddedDim, causal, lse, output, stores, Watch.NONE, quantizesQ);
     }
 
     /** Whether a tile's P V is summed in FP16. */

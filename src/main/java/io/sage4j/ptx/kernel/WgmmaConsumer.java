@@ -271,7 +271,9 @@ final class WgmmaConsumer {
         k.set(hiding, Operation.SUB, Type.S32, work.keyTiles(), k.shr(whole, 7));
         Reg inTile = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
         Reg at = k.mad(Type.U32, inTile, Imm.of(FLOAT), kernel.notes(begun));
-        k.set(qScale, Operation.MUL, Type.F32, k.load(Space.SHARED, Type.F32, Address.of(at)), in.scoreScale);
+        // The codes of Q have its sign.
+        Reg factor = spec.quantizesQ() ? k.get(Operation.ABS, Type.F32, in.scoreScale) : in.scoreScale;
+        k.set(qScale, Operation.MUL, Type.F32, k.load(Space.SHARED, Type.F32, Address.of(at)), factor);
     }
 
     /** First of the thread's two rows, which are 8 apart. */
@@ -556,7 +558,8 @@ final class WgmmaConsumer {
 
     private void writeTile(Reg number) {
         WgmmaParams.Work work = kernel.ticket(number).work();
-        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number))
+        Reg buffer = k.mad(Type.U32, k.shr(kernel.tid, 5), Imm.of(WgmmaOutput.WARP_BYTES), kernel.sharedOut);
+        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number), buffer)
                 .write(o, endedMax, sum);
     }
 

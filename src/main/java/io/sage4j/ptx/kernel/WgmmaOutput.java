@@ -7,20 +7,40 @@ import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
 import io.sage4j.ptx.Shuffle;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The end of a work tile of {@link WgmmaAttention} (docs/numerics.md, 6): a thread's channels of its two rows. */
+/**
+ * The end of a work tile of {@link WgmmaAttention} (docs/numerics.md, 6): a thread's channels of its two rows. A thread has
+ * two neighbouring channels of every eight. Where 16-byte accesses are allowed, a warp puts 64 channels of its 16 rows in
+ * order in shared memory and writes 128 bytes of a row at a time.
+ */
 final class WgmmaOutput {
     private static final int N = 8;
     private static final int FLOAT = 4;
     private static final int HALF = 2;
+    private static final int LANES = 32;
+    private static final int WARP_ROWS = 16;
+    /** Channels of a row that are put in order at a time. */
+    private static final int PASS = 64;
+
+    private static final int CHUNK = 16;
+    /** A chunk more than the channels: the 8 rows of a matrix then lie in different banks. */
+    private static final int PITCH = PASS * HALF + CHUNK;
+    /** Shared memory of a warp. */
+    static final int WARP_BYTES = WARP_ROWS * PITCH;
+
+    private static final int CHUNKS = PASS * HALF / CHUNK;
+    /** Rows that a warp writes at once. */
+    private static final int ROWS_AT_ONCE = LANES / CHUNKS;
 
     private final KernelBuilder k;
     private final WgmmaAttentionSpec spec;
@@ -29,6 +49,7 @@ final class WgmmaOutput {
     private final Reg head;
     private final Reg row;
     private final Reg statistics;
+    private final Reg buffer;
     private final Reg channel;
 
     /**
@@ -37,8 +58,17 @@ final class WgmmaOutput {
      * @param head query head, counted over the batch
      * @param row first of the thread's rows; the other is 8 further
      * @param statistics shared address of V's scales if it has any, and behind them its means if V is smoothed
+     * @param buffer shared address of the warp's {@link #WARP_BYTES}, used where stores are wide
      */
-    WgmmaOutput(KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg lane, Reg head, Reg row, Reg statistics) {
+    WgmmaOutput(
+            KernelBuilder k,
+            WgmmaAttentionSpec spec,
+            WgmmaParams in,
+            Reg lane,
+            Reg head,
+            Reg row,
+            Reg statistics,
+            Reg buffer) {
         this.k = k;
         this.spec = spec;
         this.in = in;
@@ -46,18 +76,13 @@ final class WgmmaOutput {
         this.head = head;
         this.row = row;
         this.statistics = statistics;
+        this.buffer = buffer;
         channel = k.shl(k.and(lane, 3), 1);
     }
 
     /** Writes; {@code sum} holds a row's sum in the first of the four lanes that share the row. */
     void write(List<Reg> o, List<Reg> max, List<Reg> sum) {
-        Reg queryHeads = k.mul(Type.U32, in.kvHeads, in.groupSize);
-        Reg batch = k.div(Type.U32, head, queryHeads);
-        Reg inBatch = k.sub(Type.U32, head, k.mul(Type.U32, batch, queryHeads));
-        Reg start = k.mad64(inBatch, in.outHead, k.convert(Conversion.U64_FROM_U32, channel));
-        Reg base = k.mad64(batch, in.outBatch, start);
         Reg leader = k.and(lane, ~3);
-        List<Address> to = new ArrayList<>();
         List<Reg> valid = new ArrayList<>();
         List<Reg> inverse = new ArrayList<>();
         List<Reg> empty = new ArrayList<>();
@@ -80,8 +105,15 @@ final class WgmmaOutput {
                     k.set(o.get(i + 1), Type.F32, Imm.of(0f));
                 }
             });
-            Reg bytes = k.mul(Type.U64, k.mad64(at, in.outToken, base), Imm.of((long) HALF));
-            to.add(Address.of(k.add(Type.U64, in.out, bytes)));
+        }
+        if (spec.stores() == WgmmaAttentionSpec.Stores.WIDE) {
+            rows(o, inverse, empty);
+            return;
+        }
+        Reg base = base(channel);
+        List<Address> to = new ArrayList<>();
+        for (int half = 0; half < 2; half++) {
+            to.add(Address.of(address(base, k.add(row, half * N))));
         }
         Reg allChannels = k.compare(Relation.EQ, Type.U32, in.channels, Imm.of(spec.paddedDim()));
         k.whenElse(
@@ -90,24 +122,83 @@ final class WgmmaOutput {
                 () -> channels(o, inverse, empty, valid, to, false));
     }
 
-    private void channels(
-            List<Reg> o, List<Reg> inverse, List<Reg> empty, List<Reg> valid, List<Address> to, boolean all) {
-        Address start = Address.of(k.mad(Type.U32, channel, Imm.of(FLOAT), statistics));
-        int meansAt = in.vScale == null ? 0 : spec.paddedDim() * FLOAT;
-        for (int n = 0; n < spec.paddedDim() / N; n++) {
-            Address at = start.plus(n * N * FLOAT);
-            List<Reg> scales = in.vScale == null ? null : k.loadVector(Space.SHARED, Type.F32, 2, at, false);
-            List<List<Reg>> means = in.vMean == null ? null : means(at.plus(meansAt), empty);
-            for (int half = 0; half < 2; half++) {
-                List<Reg> values = new ArrayList<>();
-                for (int e = 0; e < 2; e++) {
-                    Reg value = k.mul(Type.F32, o.get(4 * n + 2 * half + e), inverse.get(half));
-                    Reg mean = means == null ? null : means.get(half).get(e);
-                    values.add(scaled(value, scales == null ? null : scales.get(e), mean));
-                }
-                store(values, n, valid.get(half), to.get(half).plus(n * N * HALF), all);
+    /** Element of a channel of the head's first row. */
+    private Reg base(Reg first) {
+        Reg queryHeads = k.mul(Type.U32, in.kvHeads, in.groupSize);
+        Reg batch = k.div(Type.U32, head, queryHeads);
+        Reg inBatch = k.sub(Type.U32, head, k.mul(Type.U32, batch, queryHeads));
+        Reg start = k.mad64(inBatch, in.outHead, k.convert(Conversion.U64_FROM_U32, first));
+        return k.mad64(batch, in.outBatch, start);
+    }
+
+    /** Address of that channel of a row. */
+    private Reg address(Reg base, Reg at) {
+        Reg bytes = k.mul(Type.U64, k.mad64(at, in.outToken, base), Imm.of((long) HALF));
+        return k.add(Type.U64, in.out, bytes);
+    }
+
+    /** By way of the buffer: eight channels of a row to a lane. */
+    private void rows(List<Reg> o, List<Reg> inverse, List<Reg> empty) {
+        Reg first = k.add(Type.U32, k.sub(Type.U32, row, k.shr(lane, 2)), k.shr(lane, 3));
+        Reg chunk = k.and(lane, CHUNKS - 1);
+        Reg eighth = k.shl(chunk, 3);
+        Reg base = base(eighth);
+        Reg inMatrix = k.mad(Type.U32, k.and(lane, WARP_ROWS - 1), Imm.of(PITCH), buffer);
+        Address matrix = Address.of(k.mad(Type.U32, k.shr(lane, 4), Imm.of(CHUNK), inMatrix));
+        Reg inRow = k.mad(Type.U32, k.shr(lane, 3), Imm.of(PITCH), buffer);
+        Address piece = Address.of(k.mad(Type.U32, chunk, Imm.of(CHUNK), inRow));
+        Reg step = k.mul(Type.U64, in.outToken, Imm.of((long) HALF * ROWS_AT_ONCE));
+        for (int start = 0; start < spec.paddedDim(); start += PASS) {
+            // What the pass or the work tile before put there has been read by all lanes.
+            k.emit(new WarpBarrier());
+            for (int n = start / N; n < (start + PASS) / N; n += 2) {
+                List<Reg> matrices = new ArrayList<>(eight(n, o, inverse, empty));
+                matrices.addAll(eight(n + 1, o, inverse, empty));
+                k.storeMatrix(matrix.plus((n * N - start) * HALF), matrices);
+            }
+            k.emit(new WarpBarrier());
+            Reg there = k.compare(Relation.LT, Type.U32, k.add(eighth, start), in.channels);
+            Reg at = k.add(Type.U64, address(base, first), Imm.of((long) start * HALF));
+            for (int r = 0; r < WARP_ROWS; r += ROWS_AT_ONCE) {
+                List<Reg> words = k.loadVector(Space.SHARED, Type.U32, CHUNK / FLOAT, piece.plus(r * PITCH), false);
+                Reg valid = k.compare(Relation.LT, Type.U32, k.add(first, r), in.qoLen);
+                k.guarded(
+                        k.and(valid, there),
+                        () -> k.store(Space.GLOBAL, Type.U32, Address.of(at), words.toArray(Operand[]::new)));
+                k.set(at, Operation.ADD, Type.U64, at, step);
             }
         }
+    }
+
+    private void channels(
+            List<Reg> o, List<Reg> inverse, List<Reg> empty, List<Reg> valid, List<Address> to, boolean all) {
+        for (int n = 0; n < spec.paddedDim() / N; n++) {
+            List<Reg> both = eight(n, o, inverse, empty);
+            for (int half = 0; half < 2; half++) {
+                store(both.get(half), n, valid.get(half), to.get(half).plus(n * N * HALF), all);
+            }
+        }
+    }
+
+    /** Of the {@code n}-th eight channels, the thread's two of each of its rows, as they are written. */
+    private List<Reg> eight(int n, List<Reg> o, List<Reg> inverse, List<Reg> empty) {
+        Address at =
+                Address.of(k.mad(Type.U32, channel, Imm.of(FLOAT), statistics)).plus(n * N * FLOAT);
+        int meansAt = in.vScale == null ? 0 : spec.paddedDim() * FLOAT;
+        List<Reg> scales = in.vScale == null ? null : k.loadVector(Space.SHARED, Type.F32, 2, at, false);
+        List<List<Reg>> means = in.vMean == null ? null : means(at.plus(meansAt), empty);
+        Conversion conversion = spec.output() == DType.FLOAT16 ? Conversion.F16X2_FROM_F32 : Conversion.BF16X2_FROM_F32;
+        List<Reg> both = new ArrayList<>();
+        for (int half = 0; half < 2; half++) {
+            List<Reg> values = new ArrayList<>();
+            for (int e = 0; e < 2; e++) {
+                Reg value = k.mul(Type.F32, o.get(4 * n + 2 * half + e), inverse.get(half));
+                Reg mean = means == null ? null : means.get(half).get(e);
+                values.add(scaled(value, scales == null ? null : scales.get(e), mean));
+            }
+            both.add(k.convert(conversion, values.get(1), values.get(0)));
+        }
+        return both;
     }
 
     /** The value times the scale, if there is one, plus the mean, if there is one. */
@@ -130,11 +221,8 @@ final class WgmmaOutput {
         return means;
     }
 
-    private void store(List<Reg> values, int n, Reg valid, Address to, boolean all) {
-        boolean half = spec.output() == DType.FLOAT16;
-        Conversion conversion = half ? Conversion.F16X2_FROM_F32 : Conversion.BF16X2_FROM_F32;
-        Reg both = k.convert(conversion, values.get(1), values.get(0));
-        if (spec.pairedStores()) {
+    private void store(Reg both, int n, Reg valid, Address to, boolean all) {
+        if (spec.stores() == WgmmaAttentionSpec.Stores.PAIRED) {
             Reg here = all ? valid : inside(valid, n, 0);
             k.guarded(here, () -> k.store(Space.GLOBAL, Type.U32, to, both));
             return;

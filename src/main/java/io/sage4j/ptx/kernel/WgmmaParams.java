@@ -1,6 +1,7 @@
 package io.sage4j.ptx.kernel;
 
 import io.sage4j.numeric.WgmmaLayout;
+import io.sage4j.ptx.Conversion;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.KernelBuilder;
 import io.sage4j.ptx.Operand;
@@ -10,10 +11,16 @@ import io.sage4j.ptx.Type;
 
 /** The parameters of {@link WgmmaAttention}, in the order in which it lists them, and the work that they make. */
 final class WgmmaParams {
+    /** Bytes of an element of Q that comes as it is. */
+    static final int HALF = 2;
+
     final Reg q;
     final Reg k;
     final Reg v;
     final Reg qScale;
+    final Reg qBatch;
+    final Reg qHead;
+    final Reg qToken;
     final Reg kScale;
     final Reg vScale;
     final Reg vMean;
@@ -43,7 +50,11 @@ final class WgmmaParams {
         q = builder.param("q", Type.U64);
         k = builder.param("k", Type.U64);
         v = builder.param("v", Type.U64);
-        qScale = builder.param("q_scale", Type.U64);
+        boolean raw = spec.quantizesQ();
+        qScale = raw ? null : builder.param("q_scale", Type.U64);
+        qBatch = raw ? builder.param("q_batch", Type.U64) : null;
+        qHead = raw ? builder.param("q_head", Type.U64) : null;
+        qToken = raw ? builder.param("q_token", Type.U64) : null;
         kScale = builder.param("k_scale", Type.U64);
         vScale = spec.scheme().pv().scalesV() ? builder.param("v_scale", Type.U64) : null;
         vMean = spec.scheme().smoothV() ? builder.param("v_mean", Type.U64) : null;
@@ -120,6 +131,16 @@ final class WgmmaParams {
     Reg seen(Reg end) {
         Reg keys = builder.add(Type.S32, end, diagonal);
         return builder.min(Type.S32, builder.max(Type.S32, keys, Imm.of(0)), kvLen);
+    }
+
+    /** Address of a head's first row of Q, which comes as it is. */
+    Reg qHead(Reg head) {
+        Reg queryHeads = builder.mul(Type.U32, kvHeads, groupSize);
+        Reg batch = builder.div(Type.U32, head, queryHeads);
+        Reg inBatch = builder.sub(Type.U32, head, builder.mul(Type.U32, batch, queryHeads));
+        Reg element = builder.mad64(
+                batch, qBatch, builder.mul(Type.U64, builder.convert(Conversion.U64_FROM_U32, inBatch), qHead));
+        return builder.add(Type.U64, q, builder.mul(Type.U64, element, Imm.of((long) HALF)));
     }
 
     /** Index of a warpgroup's tile of Q; past the last one, the last one, whose rows are then not written. */

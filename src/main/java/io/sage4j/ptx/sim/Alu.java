@@ -76,6 +76,7 @@ final class Alu {
         return switch (type) {
             case F32 -> ofFloat(operation);
             case F16X2 -> ofHalf(operation);
+            case U16X2 -> ofShorts(operation);
             case U64, S64, B64 -> ofLong(operation, type.isSigned());
             default -> ofInt(operation, type.isSigned());
         };
@@ -115,6 +116,13 @@ final class Alu {
                 };
             default -> throw new Fault(operation + " of FP16 is not modelled");
         };
+    }
+
+    private static LaneFunction ofShorts(Operation operation) {
+        if (operation != Operation.MAX) {
+            throw new Fault(operation + " of two 16-bit integers is not modelled");
+        }
+        return (a, b, c) -> Math.max(a >>> 16, b >>> 16) << 16 | Math.max(a & 0xFFFF, b & 0xFFFF);
     }
 
     private static LaneFunction ofInt(Operation operation, boolean signed) {

@@ -200,6 +200,32 @@ final class SimulatedAttention implements AutoCloseable {
         return this;
     }
 
+    /** Q once more, as the Hopper kernel does it inside: {@link QueryTile}. */
+    SimulatedAttention quantizeQInside() {
+        MemorySegment q = tensor(in.q(), shape.qHeads(), shape.qoLen());
+        qCodes.fill((byte) 0x55);
+        qScales.fill((byte) 0x55);
+        long[] strides = strides(shape.qHeads(), shape.qoLen());
+        int tiles = Math.ceilDiv(shape.qoLen(), WgmmaLayout.Q_ROWS);
+        for (int batch = 0; batch < shape.batch(); batch++) {
+            long before = (long) batch * shape.qHeads() * tiles;
+            simulator.run(
+                    QueryTile.kernel(memory.type(), scheme.granularity(), dim),
+                    tiles,
+                    shape.qHeads(),
+                    1,
+                    global.map(q) + batch * strides[0] * Short.BYTES,
+                    strides[1],
+                    strides[2],
+                    shape.qoLen(),
+                    shape.headDim(),
+                    in.smScale(),
+                    global.map(qCodes) + before * WgmmaLayout.Q_ROWS * dim,
+                    global.map(qScales) + before * WgmmaLayout.Q_SCALES * Float.BYTES);
+        }
+        return this;
+    }
+
     private MemorySegment mean(MemorySegment data) {
         MemorySegment mean = floats((long) kvHeads * dim);
         simulator.run(

@@ -11,6 +11,7 @@ import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.PtxModule;
 import io.sage4j.ptx.Ptxas;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec.Stores;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -30,7 +31,8 @@ class WgmmaAttentionCodeTest {
     private static final String FP16_PV = "int8-fp16-sm90";
 
     private static WgmmaAttentionSpec spec(String variant, int dim, boolean causal, boolean lse) {
-        return new WgmmaAttentionSpec(Variant.of(variant).scheme(), dim, causal, lse, DType.FLOAT16, true);
+        return new WgmmaAttentionSpec(
+                Variant.of(variant).scheme(), dim, causal, lse, DType.FLOAT16, Stores.WIDE, false);
     }
 
     static Stream<Arguments> all() {
@@ -97,7 +99,7 @@ class WgmmaAttentionCodeTest {
     @ValueSource(strings = {"int8-fp16-f16acc", "int8-fp16-f16f32", "int8-fp8-f32", "int8-e5m2", "int8-int8"})
     void otherSumsAndFormatsAreRefused(String variant) {
         Scheme scheme = Variant.of(variant).scheme().withTiles(TileShape.WGMMA);
-        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, false, DType.FLOAT16, true))
+        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, false, DType.FLOAT16, Stores.WIDE, false))
                 .hasMessageContaining("in E4M3, summed anew in each tile")
                 .hasMessageContaining("not " + scheme.pv() + " in " + scheme.accumulator());
     }
@@ -105,7 +107,7 @@ class WgmmaAttentionCodeTest {
     @Test
     void otherTypesThanHalvesAreRefused() {
         Scheme scheme = Variant.of(FP32_SUMS).scheme();
-        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, false, DType.FLOAT32, true))
+        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, false, DType.FLOAT32, Stores.WIDE, false))
                 .hasMessageContaining("float16 or bfloat16");
     }
 

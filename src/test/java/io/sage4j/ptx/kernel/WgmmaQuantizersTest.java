@@ -20,6 +20,7 @@ import io.sage4j.oracle.VariantModel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -189,6 +190,58 @@ class WgmmaQuantizersTest {
         SimulatedAttention.Memory memory = new SimulatedAttention.Memory(type, headsInside, padding);
         for (Scheme scheme : SCHEMES) {
             check(in, scheme.withGranularity(granularity), memory);
+        }
+    }
+
+    private static void checkInside(AttentionInputs in, Scheme scheme, SimulatedAttention.Memory memory) {
+        try (SimulatedAttention run = new SimulatedAttention(in, scheme, memory).quantize()) {
+            new Check(in, scheme).all(run.quantizeQInside());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "PER_THREAD, FLOAT16, 64, 130, false, 0",
+        "PER_THREAD, BFLOAT16, 128, 65, true, 8",
+        "PER_THREAD, FLOAT16, 8, 1, false, 0",
+        "PER_WARP, FLOAT16, 128, 33, true, 0",
+        "PER_WARP, BFLOAT16, 40, 17, true, 16",
+        "PER_BLOCK, BFLOAT16, 64, 129, false, 8",
+        "PER_BLOCK, FLOAT16, 104, 64, false, 0",
+        "PER_THREAD, BFLOAT16, 96, 79, true, 0",
+    })
+    void codesAndScalesOfQFromInsideTheAttentionKernelAreTheModels(
+            Granularity granularity, DType type, int dim, int qoLen, boolean headsInside, int padding) {
+        AttentionShape shape = new AttentionShape(2, 2, 1, qoLen, 5, dim);
+        AttentionInputs in = RandomInputs.normal(shape, dim).rounded(type);
+        Scheme scheme = SCHEMES.get(0).withGranularity(granularity);
+        checkInside(in, scheme, new SimulatedAttention.Memory(type, headsInside, padding));
+    }
+
+    @ParameterizedTest
+    @EnumSource(HardData.class)
+    void hardQFromInsideTheAttentionKernelHasTheModelsScalesAndNaNs(HardData data) {
+        for (DType type : new DType[] {DType.FLOAT16, DType.BFLOAT16}) {
+            AttentionInputs in = data.inputs(new AttentionShape(1, 1, 1, 70, 140, 64), 9, type);
+            for (Granularity granularity : new Granularity[] {Granularity.PER_THREAD, Granularity.PER_BLOCK}) {
+                Scheme scheme = SCHEMES.get(0).withGranularity(granularity);
+                checkInside(in, scheme, new SimulatedAttention.Memory(type, false, 0));
+            }
+        }
+    }
+
+    @Test
+    void aNegativeSmScaleNegatesTheCodesOfQ() {
+        AttentionInputs in =
+                RandomInputs.normal(new AttentionShape(1, 1, 1, 70, 5, 64), 3).rounded(DType.FLOAT16);
+        SimulatedAttention.Memory memory = new SimulatedAttention.Memory(DType.FLOAT16, false, 0);
+        Scheme scheme = SCHEMES.get(0);
+        try (SimulatedAttention run = new SimulatedAttention(in.withSmScale(-0.3f), scheme, memory).quantize()) {
+            run.quantizeQInside();
+            for (long n = 0; n < run.qCodes.byteSize(); n++) {
+                run.qCodes.set(ValueLayout.JAVA_BYTE, n, (byte) -run.qCodes.get(ValueLayout.JAVA_BYTE, n));
+            }
+            new Check(in, scheme).all(run);
         }
     }
 

@@ -7,6 +7,7 @@ import io.sage4j.ptx.KernelBuilder;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.Type;
+import java.util.function.UnaryOperator;
 
 /**
  * {@link io.sage4j.numeric.IntCode}'s scale and its inverse, in registers.
@@ -31,6 +32,11 @@ record SymmetricScale(Reg scale, Reg inverse) {
      * magnitudes was tried for all of them. The inverse of what is not finite is NaN: codes are 0 all the same.
      */
     static SymmetricScale ofHalf(KernelBuilder k, Reg amax, float limit) {
+        return ofHalf(k, amax, limit, part -> k.get(Operation.RCP_APPROX, Type.F32, part));
+    }
+
+    /** The same, given what emits a reciprocal that is one off in the last place at most. */
+    static SymmetricScale ofHalf(KernelBuilder k, Reg amax, float limit, UnaryOperator<Reg> inverted) {
         Reg floored = k.get(Operation.MAX_NAN, Type.F32, amax, Imm.of(Numbers.AMAX_FLOOR));
         Reg finite = k.compare(Relation.LT, Type.F32, amax, Imm.of(Float.POSITIVE_INFINITY));
         Imm share = Imm.of(1 / limit);
@@ -40,7 +46,7 @@ record SymmetricScale(Reg scale, Reg inverse) {
         // A fourth: the reciprocal of the largest BF16 would be subnormal.
         Reg part = k.mul(Type.F32, floored, Imm.of(FOURTH));
         Reg minus = k.get(Operation.NEG, Type.F32, part);
-        Reg rough = k.get(Operation.RCP_APPROX, Type.F32, part);
+        Reg rough = inverted.apply(part);
         Reg reciprocal = k.fma(k.fma(minus, rough, Imm.of(1f)), rough, rough);
         Reg inverse = k.mul(Type.F32, reciprocal, Imm.of(limit * FOURTH));
         Reg left = k.fma(minus, inverse, Imm.of(limit * FOURTH));

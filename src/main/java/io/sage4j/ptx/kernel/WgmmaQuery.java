@@ -21,6 +21,7 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * A warp's INT8 codes and scales of some rows of Q (docs/numerics.md, 2), from global memory to the image and the scales of
@@ -108,20 +109,35 @@ final class WgmmaQuery {
         Reg step = k.mul(Type.U64, tokenBytes, Imm.of((long) rowStep()));
         Reg inRow = k.compare(Relation.LT, Type.U32, k.mul(Type.U32, piece, Imm.of(CHANNELS)), channels);
         Reg left = k.select(Type.S32, inRow, k.sub(Type.S32, rows, first), Imm.of(0));
-        Address to = Address.of(own(raw));
-        for (int b = 0; b < blocks; b++) {
+        Reg to = own(raw);
+        eachBlock(block -> {
+            Address place = Address.of(at(to, block, rawBytes()));
+            Reg rest = block == null ? left : k.sub(Type.S32, left, k.mul(Type.U32, block, Imm.of(BLOCK)));
             for (int i = 0; i < loads; i++) {
-                int row = b * BLOCK + i * rowStep();
-                Reg there = k.compare(Relation.GT, Type.S32, left, Imm.of(row));
+                Reg there = k.compare(Relation.GT, Type.S32, rest, Imm.of(i * rowStep()));
                 Reg valid = k.select(Type.U32, there, Imm.of(PIECE), Imm.of(0));
-                k.emit(new CopyAsync(to.plus(piece(b, i)), Address.of(at), valid));
+                k.emit(new CopyAsync(place.plus(piece(i)), Address.of(at), valid));
                 k.set(at, Operation.ADD, Type.U64, at, step);
             }
             // The second eight rows of a block went with the first.
-            if (b + 1 < blocks) {
+            if (block != null) {
                 k.set(at, Operation.ADD, Type.U64, at, k.mul(Type.U64, tokenBytes, Imm.of((long) BLOCK / 2)));
             }
+        });
+    }
+
+    /** Runs {@code body} for each block of the unit, given its number, or null if it is the only one. */
+    private void eachBlock(Consumer<Reg> body) {
+        if (blocks == 1) {
+            body.accept(null);
+        } else {
+            k.range(Imm.of(0), Imm.of(blocks), 1, body);
         }
+    }
+
+    /** Where a block's part of a unit's {@code bytes} starts. */
+    private Reg at(Reg start, Reg block, int bytes) {
+        return block == null ? start : k.mad(Type.U32, block, Imm.of(bytes / blocks), start);
     }
 
     /**
@@ -133,21 +149,23 @@ final class WgmmaQuery {
      * @param negative whether the codes are those of the negated rows
      */
     void quantize(Reg raw, Reg codes, Reg scales, Reg negative) {
-        Address from = Address.of(own(raw));
-        Reg amax = widen(perThread ? over(ofGroups(from, 0, loads), 2) : over(ofUnit(from), LANES / 2));
+        Reg from = own(raw);
+        Reg amax = widen(perThread ? over(ofGroups(Address.of(from), 0, loads), 2) : over(ofUnit(from), LANES / 2));
         SymmetricScale of = SymmetricScale.ofHalf(k, amax, LIMIT);
         storeScale(scales, of.scale());
         k.guarded(negative, () -> k.set(of.inverse(), Operation.NEG, Type.F32, of.inverse()));
         Reg to = k.mad(Type.U32, k.and(lane, dim / CHANNELS - 1), Imm.of(CHANNELS), codes);
         k.set(to, Operation.MAD, Type.U32, firstRow(), Imm.of(dim), to);
-        for (int b = 0; b < blocks; b++) {
+        eachBlock(block -> {
+            Address place = Address.of(at(from, block, rawBytes()));
+            Reg start = at(to, block, codeBytes());
             for (int i = 0; i < loads; i++) {
                 Reg inverse = perThread ? inverseOf(of.inverse(), i) : of.inverse();
                 // Rows of a load are 128 bytes times i further, and exchange chunks by i (WgmmaLayout, both pitches).
-                Address at = Address.of(i == 0 ? to : k.xor(to, Imm.of(i * PIECE)));
-                codes(from.plus(piece(b, i)), inverse, at.plus(b * BLOCK * dim + i * rowStep() * dim));
+                Address at = Address.of(i == 0 ? start : k.xor(start, Imm.of(i * PIECE)));
+                codes(place.plus(piece(i)), inverse, at.plus(i * rowStep() * dim));
             }
-        }
+        });
     }
 
     /** Row of the unit that the lane has in the first load. */
@@ -165,9 +183,9 @@ final class WgmmaQuery {
         return k.mad(Type.U32, lane, Imm.of(PIECE), raw);
     }
 
-    /** Where the piece of a load lies behind {@link #own}. */
-    private int piece(int block, int load) {
-        return (block * loads + load) * LANES * PIECE;
+    /** Where the piece of a load of a block lies. */
+    private int piece(int load) {
+        return load * LANES * PIECE;
     }
 
     private List<Reg> words(Address from) {
@@ -211,11 +229,14 @@ final class WgmmaQuery {
     }
 
     /** The lane's largest of all loads. */
-    private Reg ofUnit(Address from) {
-        Reg largest = magnitude(from);
-        for (int n = 1; n < blocks * loads; n++) {
-            largest = k.max(Type.U16X2, largest, magnitude(from.plus(piece(0, n))));
-        }
+    private Reg ofUnit(Reg from) {
+        Reg largest = k.move(Type.U32, Imm.of(0));
+        eachBlock(block -> {
+            Address place = Address.of(at(from, block, rawBytes()));
+            for (int i = 0; i < loads; i++) {
+                k.set(largest, Operation.MAX, Type.U16X2, largest, magnitude(place.plus(piece(i))));
+            }
+        });
         return largest;
     }
 
@@ -226,7 +247,7 @@ final class WgmmaQuery {
      */
     private Reg ofGroups(Address from, int first, int count) {
         if (count == 1) {
-            return magnitude(from.plus(piece(0, first)));
+            return magnitude(from.plus(piece(first)));
         }
         int bit = count == loads ? 4 : LANES / count;
         Reg low = ofGroups(from, first, count / 2);

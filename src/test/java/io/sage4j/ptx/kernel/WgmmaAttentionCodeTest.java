@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sage4j.DType;
 import io.sage4j.Variant;
+import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Arch;
@@ -31,8 +32,7 @@ class WgmmaAttentionCodeTest {
     private static final String FP16_PV = "int8-fp16-sm90";
 
     private static WgmmaAttentionSpec spec(String variant, int dim, boolean causal, boolean lse) {
-        return new WgmmaAttentionSpec(
-                Variant.of(variant).scheme(), dim, causal, lse, DType.FLOAT16, Stores.WIDE, false);
+        return new WgmmaAttentionSpec(Variant.of(variant).scheme(), dim, causal, lse, DType.FLOAT16, Stores.WIDE, true);
     }
 
     static Stream<Arguments> all() {
@@ -50,7 +50,36 @@ class WgmmaAttentionCodeTest {
     @ParameterizedTest
     @MethodSource("all")
     void assemblesWithoutSpillsAndWithoutSerializedProducts(String variant, int dim, boolean causal, boolean lse) {
-        WgmmaAttentionSpec spec = spec(variant, dim, causal, lse);
+        assembles(spec(variant, dim, causal, lse));
+    }
+
+    /** Whatever the plan may ask for beside that: Q as codes, narrower stores, other scales, BF16, smooth V. */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-sm90, 64, FLOAT16, WIDE, false, PER_THREAD, false",
+        "int8-fp8-sm90, 128, FLOAT16, PAIRED, false, PER_THREAD, true",
+        "int8-fp8-sm90-f16acc, 64, BFLOAT16, SINGLE, false, PER_WARP, false",
+        "int8-fp16-sm90, 128, BFLOAT16, SINGLE, false, PER_BLOCK, true",
+        "int8-fp8-sm90, 128, BFLOAT16, WIDE, true, PER_THREAD, true",
+        "int8-fp8-sm90, 64, BFLOAT16, PAIRED, true, PER_WARP, true",
+        "int8-fp8-sm90-fast, 128, FLOAT16, WIDE, true, PER_BLOCK, true",
+        "int8-fp16-sm90, 64, BFLOAT16, SINGLE, true, PER_BLOCK, false",
+        "int8-fp16-sm90, 128, BFLOAT16, WIDE, true, PER_WARP, true",
+    })
+    void allFormsAssembleWithoutSpills(
+            String variant,
+            int dim,
+            DType type,
+            Stores stores,
+            boolean quantizesQ,
+            Granularity granularity,
+            boolean smoothV) {
+        Scheme scheme =
+                Variant.of(variant).scheme().withGranularity(granularity).withSmoothV(smoothV);
+        assembles(new WgmmaAttentionSpec(scheme, dim, true, false, type, stores, quantizesQ));
+    }
+
+    private static void assembles(WgmmaAttentionSpec spec) {
         Kernel kernel = WgmmaAttention.kernel(spec);
         Ptxas.Report report = Ptxas.assemble(PtxModule.of(Arch.SM_90A, kernel));
         // C7510 to C7514: the assembler waits for each product, or takes setmaxnreg for nothing.

@@ -156,7 +156,7 @@ class PackedAttentionTest {
             List<Long> outputs = new ArrayList<>();
             fake.launches.stream()
                     .filter(l -> l.kernel().equals("sage_wgmma_attention"))
-                    .forEach(l -> outputs.add(ByteBuffer.wrap(l.arguments().get(6))
+                    .forEach(l -> outputs.add(ByteBuffer.wrap(l.arguments().get(8))
                             .order(ByteOrder.LITTLE_ENDIAN)
                             .getLong()));
             long first = packed.output().address();

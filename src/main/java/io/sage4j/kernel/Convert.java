@@ -13,20 +13,34 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  */
 public final class Convert {
     /** Work-items of a work-group. */
-    public static final int ITEMS = 64;
-    /** Elements that one work-group converts. */
-    public static final int CHUNK = 4096;
+    public static final int ITEMS = 256;
+    /** Tokens of a head that one work-group converts. */
+    private static final int TOKENS = 64;
+
+    private static final int WARP = 32;
+    /** Tokens of a warp, whose loads are under way together; the last one is read again instead of none. */
+    private static final int HELD = TOKENS / (ITEMS / WARP);
 
     private Convert() {}
+
+    /** Work-groups that convert a tensor. */
+    public static long groups(long heads, int tokens) {
+        return heads * perHead(tokens);
+    }
+
+    private static int perHead(int tokens) {
+        return (tokens + TOKENS - 1) / TOKENS;
+    }
 
     /**
      * Kernel: strided tensor to contiguous FP32, counting what is not finite.
      *
-     * <p>Grid: one work-group of {@link #ITEMS} per {@link #CHUNK} elements. Local memory: 256 bytes.
+     * <p>Grid: {@link #groups} work-groups of {@link #ITEMS}; a warp takes every 8th token. Local memory: 1024 bytes.
      *
      * @param view where the tensor's elements lie
      * @param wide output
      * @param nonFinite output, one count per work-group
+     * @param countsAt where they begin
      * @param dim channels of the output
      * @param type element type
      */
@@ -38,42 +52,60 @@ public final class Convert {
             ShortArray bfloats,
             FloatArray wide,
             IntArray nonFinite,
+            int countsAt,
             int dim,
             int type) {
         int[] found = context.allocateIntLocalArray(ITEMS);
+        float[] held = new float[HELD];
         int item = context.localIdx;
+        int warp = item / WARP;
+        int lane = item - warp * WARP;
         int tokens = view.get(Elements.TOKENS);
         int channels = view.get(Elements.CHANNELS);
+        int perHead = perHead(tokens);
+        int head = context.groupIdx / perHead;
+        int first = (context.groupIdx - head * perHead) * TOKENS + warp;
+        int start = Elements.rowStart(view, head, 0);
+        int tokenStride = view.get(Elements.TOKEN_STRIDE);
         int bad = 0;
-        int first = context.groupIdx * CHUNK;
-        int count = TornadoMath.min(wide.getSize() - first, CHUNK);
-        for (int e = item; e < count; e += ITEMS) {
-            int line = (first + e) / dim;
-            int channel = first + e - line * dim;
-            int head = line / tokens;
-            float x = 0f;
-            if (channel < channels) {
-                int start = Elements.rowStart(view, head, line - head * tokens);
-                x = Elements.load(floats, halves, bfloats, type, start + channel);
+        for (int channel = lane; channel < dim; channel += WARP) {
+            for (int i = 0; i < HELD; i++) {
+                int at = start + TornadoMath.min(first + i * (ITEMS / WARP), tokens - 1) * tokenStride;
+                held[i] = Elements.load(floats, halves, bfloats, type, at + TornadoMath.min(channel, channels - 1));
             }
-            wide.set(first + e, x);
-            bad = bad + 1 - Rounding.isFinite(x);
+            for (int i = 0; i < HELD; i++) {
+                int token = first + i * (ITEMS / WARP);
+                if (token < tokens) {
+                    float x = 0f;
+                    if (channel < channels) {
+                        x = held[i];
+                    }
+                    wide.set((head * tokens + token) * dim + channel, x);
+                    bad = bad + 1 - Rounding.isFinite(x);
+                }
+            }
         }
         found[item] = bad;
         context.localBarrier();
-        if (item == 0) {
-            bad = 0;
-            for (int other = 0; other < ITEMS; other++) {
+        if (warp == 0) {
+            for (int other = item + WARP; other < ITEMS; other += WARP) {
                 bad = bad + found[other];
             }
-            nonFinite.set(context.groupIdx, bad);
+            found[item] = bad;
+        }
+        context.localBarrier();
+        if (item == 0) {
+            for (int other = 1; other < WARP; other++) {
+                bad = bad + found[other];
+            }
+            nonFinite.set(countsAt + context.groupIdx, bad);
         }
     }
 
     /**
      * Kernel: contiguous FP32 to a strided tensor, each element to the nearest value.
      *
-     * <p>Grid: one work-group of {@link #ITEMS} per {@link #CHUNK} elements. Local memory: none.
+     * <p>Grid: {@link #groups} work-groups of {@link #ITEMS}; a warp takes every 8th token. Local memory: none.
      *
      * @param view where the tensor's elements lie
      * @param wide input
@@ -87,15 +119,28 @@ public final class Convert {
             HalfFloatArray halves,
             ShortArray bfloats,
             int type) {
+        float[] held = new float[HELD];
+        int item = context.localIdx;
+        int warp = item / WARP;
+        int lane = item - warp * WARP;
         int tokens = view.get(Elements.TOKENS);
         int channels = view.get(Elements.CHANNELS);
-        int first = context.groupIdx * CHUNK;
-        int count = TornadoMath.min(wide.getSize() - first, CHUNK);
-        for (int e = context.localIdx; e < count; e += ITEMS) {
-            int line = (first + e) / channels;
-            int head = line / tokens;
-            int start = Elements.rowStart(view, head, line - head * tokens);
-            Elements.store(floats, halves, bfloats, type, start + first + e - line * channels, wide.get(first + e));
+        int perHead = perHead(tokens);
+        int head = context.groupIdx / perHead;
+        int first = (context.groupIdx - head * perHead) * TOKENS + warp;
+        int start = Elements.rowStart(view, head, 0);
+        int tokenStride = view.get(Elements.TOKEN_STRIDE);
+        for (int channel = lane; channel < channels; channel += WARP) {
+            for (int i = 0; i < HELD; i++) {
+                int token = TornadoMath.min(first + i * (ITEMS / WARP), tokens - 1);
+                held[i] = wide.get((head * tokens + token) * channels + channel);
+            }
+            for (int i = 0; i < HELD; i++) {
+                int token = first + i * (ITEMS / WARP);
+                if (token < tokens) {
+                    Elements.store(floats, halves, bfloats, type, start + token * tokenStride + channel, held[i]);
+                }
+            }
         }
     }
 

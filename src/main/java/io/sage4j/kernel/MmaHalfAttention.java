@@ -437,7 +437,7 @@ public final class MmaHalfAttention {
                             o[at] = o[at] * alphas[lane / 8 + 4 * i] + inner;
                         }
                     }
-                    if (vCounts.get((kvHead * blocks + block) * QuantizeV.COUNTS + QuantizeV.NON_FINITE) != 0) {
+                    if (vCounts.get((kvTile + block) * QuantizeV.COUNTS + QuantizeV.SPOILT) != 0) {
                         // V has NaNs, which mma was not given: they go to the rows that see them.
                         for (int e = 0; e < 16; e++) {
                             int channel = block * 32 + e / 4 * 8 + lane % 8;

@@ -103,7 +103,7 @@ public final class MmaTiles {
             }
             if (what == OF_V) {
                 int key = tile / 4 * 32 + word / 4 * 2;
-                at0 = (keyTile * dim + channel + tile % 4 * 8 + word % 4 * 2) * BLOCK_K + positionOf(key);
+                at0 = (keyTile * dim + channel + tile % 4 * 8 + word % 4 * 2) * BLOCK_K + PvCodes.positionOf(key);
                 at1 = at0 + 1;
                 at2 = at0 + BLOCK_K;
                 at3 = at2 + 1;
@@ -139,7 +139,7 @@ public final class MmaTiles {
             int blocks = dim / 32;
             int keyTile = block / blocks;
             int channel = (block - keyTile * blocks) * 32 + tile % 4 * 8 + word % 4 * 2;
-            int at = (keyTile * dim + channel) * BLOCK_K + positionOf(tile / 4 * 16 + word / 4);
+            int at = (keyTile * dim + channel) * BLOCK_K + PvCodes.positionOf(tile / 4 * 16 + word / 4);
             int low = Rounding.halfCode(halves.get(at).getFloat32());
             int high = Rounding.halfCode(halves.get(at + BLOCK_K).getFloat32());
             words.set(index, low + 65536 * (high > 32767 ? high - 65536 : high));
@@ -159,11 +159,5 @@ public final class MmaTiles {
     private static int unsigned(byte code) {
         int value = code;
         return value < 0 ? value + 256 : value;
-    }
-
-    /** {@link io.sage4j.numeric.OperandLayout#positionOf} by arithmetic. */
-    private static int positionOf(int key) {
-        int inSixteen = key % 16;
-        return key - inSixteen + inSixteen % 2 + inSixteen / 8 * 2 + inSixteen % 8 / 2 * 4;
     }
 }

@@ -14,6 +14,7 @@ public final class PvCodes {
     public static final int INT8 = 4;
 
     private static final float INT8_LIMIT = 127f;
+    private static final int FP8_SIGN = 128;
 
     private PvCodes() {}
 
@@ -46,19 +47,24 @@ public final class PvCodes {
         return rounded;
     }
 
-    /** 8-bit code of a value, as the byte to store. */
-    public static byte encode(float value, int format) {
+    /** 8-bit code of the nearest value of a magnitude in the range of the format. */
+    public static int codeOfWeight(float weight, int format) {
         int code = 0;
         if (format == E4M3) {
-            code = Rounding.e4m3Code(value);
+            code = Rounding.e4m3CodeOfWeight(weight);
         }
         if (format == E5M2) {
-            code = Rounding.e5m2Code(value);
+            code = Rounding.e5m2CodeOfWeight(weight);
         }
         if (format == INT8) {
-            code = (int) Rounding.code(value, INT8_LIMIT);
+            code = (int) Rounding.code(weight, INT8_LIMIT);
         }
-        return (byte) code;
+        return code;
+    }
+
+    /** 8-bit code of the opposite of a value, from that of its magnitude. */
+    public static int negative(int code, int format) {
+        return format == INT8 ? -code : code + FP8_SIGN;
     }
 
     /** Value of an 8-bit code. */
@@ -80,5 +86,11 @@ public final class PvCodes {
     public static int keyAt(int position) {
         int inSixteen = position % 16;
         return position - inSixteen + inSixteen % 2 + inSixteen % 4 / 2 * 8 + inSixteen / 4 * 2;
+    }
+
+    /** {@link io.sage4j.numeric.OperandLayout#positionOf} by arithmetic, the inverse of {@link #keyAt}. */
+    public static int positionOf(int key) {
+        int inSixteen = key % 16;
+        return key - inSixteen + inSixteen % 2 + inSixteen / 8 * 2 + inSixteen % 8 / 2 * 4;
     }
 }

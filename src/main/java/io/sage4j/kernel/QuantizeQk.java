@@ -1,6 +1,7 @@
 package io.sage4j.kernel;
 
 import io.sage4j.numeric.Numbers;
+import io.sage4j.numeric.ScaleGroups;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
@@ -13,36 +14,73 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  * INT8 and INT4 codes and scales of Q or K (SageAttention, section 3.1; the groups of SageAttention2, section 3.2), with
  * the mean subtracted first if there is one.
  *
- * <p>Grid: heads x sets work-groups, a set being {@code tile} rows with their {@code groups} scales
- * ({@link io.sage4j.numeric.ScaleGroups}); any number of work-items that the groups divide, at most {@link #MAX_ITEMS}; each
- * takes every n-th element of one group. Local memory: 12 bytes a work-item of {@link #MAX_ITEMS}. In: a strided tensor.
- * Out: codes [heads][paddedRows][paddedDim], one byte each, zero in the padding; scales [heads][sets * groups]; and the
- * number of inputs of each set that are not finite.
+ * <p>Grid: heads x as many work-groups as take all sets, {@link #SETS_AT_ONCE} of them one after the other; a set is {@code tile}
+ * rows with their {@code groups} scales ({@link io.sage4j.numeric.ScaleGroups}). Every group of a set has the same number of warps
+ * of {@link #WARP} work-items; a warp takes every n-th row of its group, a work-item every 32nd channel of them, so that
+ * neighbours read and write neighbours. A work-item loads all that it holds before it computes, from the nearest element where its own
+ * is outside of the tensor, since a load under a condition is waited for; and keeps it for the codes. Only where a group has more
+ * rows than its warps can hold are they read twice. Local memory: 8.5 bytes a work-item. In: a strided
+ * tensor. Out: codes [heads][paddedRows][paddedDim], one byte each, zero in the padding; scales [heads][sets * groups]; and the
+ * number of inputs of each work-group that are not finite.
  */
 public final class QuantizeQk {
-    /** Largest work-group. */
-    public static final int MAX_ITEMS = 128;
+    /** Work-items of a warp: the channels that are read side by side. */
+    public static final int WARP = 32;
 
     /** Position in the grouping: rows of a set. */
     public static final int TILE = 0;
-    /** Position in the grouping: scales of a set. */
-    public static final int GROUPS = 1;
+    /** Position in the grouping: rows of a group of a set. */
+    public static final int MEMBERS = 1;
     /** Position in the grouping: rows after which the groups repeat. */
     public static final int PERIOD = 2;
-    /** Position in the grouping: neighbouring rows of one group. */
-    public static final int WIDTH = 3;
     /** Position in the grouping: sets of one head. */
-    public static final int SETS = 4;
+    public static final int SETS = 3;
+    /** Position in the grouping: sets of one work-group. */
+    public static final int SETS_AT_ONCE = 4;
     /** Position in the grouping: rows of the codes of one head, padding included. */
     public static final int PADDED_ROWS = 5;
     /** Position in the grouping: rows that share a mean. */
     public static final int MEAN_ROWS = 6;
     /** Position in the grouping: means of one head; 0 for no mean. */
     public static final int MEANS = 7;
+    /** Position in the grouping: where the counts begin. */
+    public static final int COUNTS_AT = 8;
     /** Numbers in a grouping. */
-    public static final int GROUPING_SIZE = 8;
+    public static final int GROUPING_SIZE = 9;
+
+    /** Option: a group has more rows than its warps hold. */
+    public static final int REREAD = 1;
+    /** Option: the rows of a set have several means. */
+    public static final int MEAN_PER_ROW = 2;
+
+    /** Work-items whose maxima one of them puts together. */
+    private static final int SPAN = 8;
 
     private QuantizeQk() {}
+
+    /**
+     * The grouping of a tensor.
+     *
+     * @param groups rows that share a scale
+     * @param setsAtOnce sets of one work-group
+     * @param rows rows of one head, padding included; a multiple of the tile
+     * @param meanRows rows that share a mean
+     * @param means means of one head; 0 for no mean
+     * @param countsAt where the counts begin
+     */
+    public static int[] grouping(ScaleGroups groups, int setsAtOnce, int rows, int meanRows, int means, int countsAt) {
+        int[] numbers = new int[GROUPING_SIZE];
+        numbers[TILE] = groups.tile();
+        numbers[MEMBERS] = groups.tile() / groups.groups();
+        numbers[PERIOD] = groups.period();
+        numbers[SETS] = rows / groups.tile();
+        numbers[SETS_AT_ONCE] = setsAtOnce;
+        numbers[PADDED_ROWS] = rows;
+        numbers[MEAN_ROWS] = meanRows;
+        numbers[MEANS] = means;
+        numbers[COUNTS_AT] = countsAt;
+        return numbers;
+    }
 
     /**
      * Kernel.
@@ -52,10 +90,15 @@ public final class QuantizeQk {
      * @param mean [heads][means][paddedDim]
      * @param codes output
      * @param scales output
-     * @param nonFinite output, [heads][sets]
+     * @param nonFinite output, one count per work-group
      * @param paddedDim channels of the codes
      * @param limit largest code
      * @param type element type
+     * @param groups scales of a set
+     * @param width neighbouring rows of one group
+     * @param items work-items of a work-group
+     * @param rows rows that a work-item holds
+     * @param options sum of {@link #REREAD} and {@link #MEAN_PER_ROW}, as they apply
      */
     public static void quantize(
             KernelContext context,
@@ -70,85 +113,170 @@ public final class QuantizeQk {
             IntArray nonFinite,
             int paddedDim,
             int limit,
-            int type) {
-        float[] largest = context.allocateFloatLocalArray(MAX_ITEMS);
-        int[] poisoned = context.allocateIntLocalArray(MAX_ITEMS);
-        int[] found = context.allocateIntLocalArray(MAX_ITEMS);
+            int type,
+            int groups,
+            int width,
+            int items,
+            int rows,
+            int options) {
+        int reread = options % 2;
+        int meanPerRow = options / 2;
+        int blocks = paddedDim / WARP;
+        int warps = items / WARP / groups;
+        float[] largest = context.allocateFloatLocalArray(items);
+        float[] larger = context.allocateFloatLocalArray(items / SPAN);
+        int[] found = context.allocateIntLocalArray(items);
+        float[] held = new float[rows * blocks];
+        float[] centre = new float[blocks];
+        int[] offsets = new int[blocks];
         int item = context.localIdx;
-        int groups = grouping.get(GROUPS);
-        int perGroup = context.localGroupSizeX / groups;
-        int group = item / perGroup;
+        int warp = item / WARP;
+        int lane = item - warp * WARP;
+        int group = warp / warps;
+        int firstMember = warp - group * warps;
+        int members = grouping.get(MEMBERS);
         int tile = grouping.get(TILE);
-        int sets = grouping.get(SETS);
-        int head = context.groupIdx / sets;
-        int set = context.groupIdx - head * sets;
-        int width = grouping.get(WIDTH);
         int period = grouping.get(PERIOD);
-        int members = tile / period * width;
+        int sets = grouping.get(SETS);
+        int atOnce = grouping.get(SETS_AT_ONCE);
+        int perHead = (sets + atOnce - 1) / atOnce;
+        int head = context.groupIdx / perHead;
+        int firstSet = (context.groupIdx - head * perHead) * atOnce;
+        int lastSet = TornadoMath.min(firstSet + atOnce, sets);
         int tokens = view.get(Elements.TOKENS);
         int channels = view.get(Elements.CHANNELS);
         int start = Elements.rowStart(view, head, 0);
         int tokenStride = view.get(Elements.TOKEN_STRIDE);
-        int codeStart = head * grouping.get(PADDED_ROWS);
+        int codeStart = head * grouping.get(PADDED_ROWS) * paddedDim + lane;
         int means = grouping.get(MEANS);
         int meanRows = grouping.get(MEAN_ROWS);
-
-        float amax = 0f;
-        int bad = 0;
+        int meanStart = head * means * paddedDim + lane;
         int inputs = 0;
-        for (int e = item - group * perGroup; e < members * paddedDim; e += perGroup) {
-            int member = e / paddedDim;
-            int channel = e - member * paddedDim;
-            int row = set * tile + member / width * period + group * width + member % width;
-            if (row < tokens && channel < channels) {
-                float x = Elements.load(floats, halves, bfloats, type, start + row * tokenStride + channel);
-                float y = x;
+        for (int b = 0; b < blocks; b++) {
+            offsets[b] = start + TornadoMath.min(lane + b * WARP, channels - 1);
+        }
+
+        for (int set = firstSet; set < lastSet; set++) {
+            int firstRow = set * tile + group * width;
+            for (int b = 0; b < blocks; b++) {
+                centre[b] = 0f;
                 if (means > 0) {
-                    y = x - mean.get((head * means + row / meanRows) * paddedDim + channel);
+                    centre[b] = mean.get(meanStart + firstRow / meanRows * paddedDim + b * WARP);
                 }
-                amax = TornadoMath.max(amax, TornadoMath.abs(y));
-                bad = bad + 1 - Rounding.isFinite(y);
-                inputs = inputs + 1 - Rounding.isFinite(x);
+            }
+            float amax = 0f;
+            // 0 as long as all is finite, else NaN.
+            float poison = 0f;
+            for (int first = firstMember; first < members; first += warps * rows) {
+                for (int r = 0; r < rows; r++) {
+                    int member = first + r * warps;
+                    int row = firstRow + member / width * period + member % width;
+                    int at = TornadoMath.min(row, tokens - 1) * tokenStride;
+                    for (int b = 0; b < blocks; b++) {
+                        held[r * blocks + b] = Elements.load(floats, halves, bfloats, type, at + offsets[b]);
+                    }
+                }
+                for (int r = 0; r < rows; r++) {
+                    int member = first + r * warps;
+                    int row = firstRow + member / width * period + member % width;
+                    for (int b = 0; b < blocks; b++) {
+                        float y = 0f;
+                        if (member < members && row < tokens && lane + b * WARP < channels) {
+                            if (meanPerRow == 1) {
+                                centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * WARP);
+                            }
+                            y = held[r * blocks + b] - centre[b];
+                        }
+                        held[r * blocks + b] = y;
+                        amax = TornadoMath.max(amax, TornadoMath.abs(y));
+                        poison = poison + y * 0f;
+                    }
+                }
+            }
+            if (poison != 0f) {
+                // Infinite stands for NaN too, which a maximum would lose. TornadoVM would write the constant as a
+                // division.
+                amax = tokens * Float.MAX_VALUE * 2f;
+                for (int member = firstMember; member < members; member += warps) {
+                    int row = firstRow + member / width * period + member % width;
+                    for (int channel = lane; channel < channels; channel += WARP) {
+                        if (row < tokens) {
+                            int at = start + row * tokenStride + channel;
+                            float x = Elements.load(floats, halves, bfloats, type, at);
+                            inputs = inputs + 1 - Rounding.isFinite(x);
+                        }
+                    }
+                }
+            }
+            largest[item] = amax;
+            context.localBarrier();
+            if (lane < WARP / SPAN) {
+                for (int i = 0; i < SPAN; i++) {
+                    amax = TornadoMath.max(amax, largest[warp * WARP + lane * SPAN + i]);
+                }
+                larger[warp * (WARP / SPAN) + lane] = amax;
+            }
+            context.localBarrier();
+            amax = 0f;
+            for (int i = 0; i < warps * (WARP / SPAN); i++) {
+                amax = TornadoMath.max(amax, larger[group * warps * (WARP / SPAN) + i]);
+            }
+
+            float floor = TornadoMath.max(amax, Numbers.AMAX_FLOOR);
+            float inverse = limit / floor;
+            float scale = floor / limit;
+            // A group with a NaN or an infinity has scale NaN and codes 0.
+            int sound = 1;
+            if (amax > Float.MAX_VALUE) {
+                sound = 0;
+                inverse = 0f;
+                scale = amax - amax;
+                for (int i = 0; i < rows * blocks; i++) {
+                    held[i] = 0f;
+                }
+            }
+            if (lane == 0 && firstMember == 0) {
+                scales.set((head * sets + set) * groups + group, scale);
+            }
+            for (int first = firstMember; first < members; first += warps * rows) {
+                for (int r = 0; r < rows; r++) {
+                    int member = first + r * warps;
+                    int row = firstRow + member / width * period + member % width;
+                    for (int b = 0; b < blocks; b++) {
+                        float y = held[r * blocks + b];
+                        if (reread == 1) {
+                            y = 0f;
+                            if (member < members && row < tokens && lane + b * WARP < channels && sound == 1) {
+                                if (meanPerRow == 1) {
+                                    centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * WARP);
+                                }
+                                y = Elements.load(floats, halves, bfloats, type, row * tokenStride + offsets[b]);
+                                y = y - centre[b];
+                            }
+                        }
+                        if (member < members) {
+                            float code = Rounding.code(y * inverse, limit);
+                            codes.set(codeStart + row * paddedDim + b * WARP, (byte) (int) code);
+                        }
+                    }
+                }
             }
         }
-        largest[item] = amax;
-        poisoned[item] = bad;
+
         found[item] = inputs;
         context.localBarrier();
-
-        amax = 0f;
-        bad = 0;
-        for (int other = group * perGroup; other < (group + 1) * perGroup; other++) {
-            amax = TornadoMath.max(amax, largest[other]);
-            bad = bad + poisoned[other];
-        }
-        float floor = TornadoMath.max(amax, Numbers.AMAX_FLOOR);
-        // A group with a NaN or an infinity has scale NaN, made as 0 / 0, and codes 0.
-        float sound = bad == 0 ? 1f : 0f;
-        float inverse = bad == 0 ? limit / floor : 0f;
-        if (item == group * perGroup) {
-            scales.set((head * sets + set) * groups + group, floor / limit + 0f / sound);
-        }
-        if (item == 0) {
-            inputs = 0;
-            for (int other = 0; other < perGroup * groups; other++) {
+        if (warp == 0) {
+            for (int other = item + WARP; other < items; other += WARP) {
                 inputs = inputs + found[other];
             }
-            nonFinite.set(head * sets + set, inputs);
+            found[item] = inputs;
         }
-        for (int e = item - group * perGroup; e < members * paddedDim; e += perGroup) {
-            int member = e / paddedDim;
-            int channel = e - member * paddedDim;
-            int row = set * tile + member / width * period + group * width + member % width;
-            float code = 0f;
-            if (row < tokens && channel < channels && bad == 0) {
-                float y = Elements.load(floats, halves, bfloats, type, start + row * tokenStride + channel);
-                if (means > 0) {
-                    y = y - mean.get((head * means + row / meanRows) * paddedDim + channel);
-                }
-                code = Rounding.code(y * inverse, limit);
+        context.localBarrier();
+        if (item == 0) {
+            for (int other = 1; other < WARP; other++) {
+                inputs = inputs + found[other];
             }
-            codes.set((codeStart + row) * paddedDim + channel, (byte) (int) code);
+            nonFinite.set(grouping.get(COUNTS_AT) + context.groupIdx, inputs);
         }
     }
 }

@@ -13,17 +13,13 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
 /**
  * V in FP8, INT8 (one scale per channel over all tokens; SageAttention2, section 3.3) or FP16 (no scale), transposed tile by
  * tile with the keys of every 16 permuted ({@link io.sage4j.numeric.OperandLayout}), with the mean subtracted first if
- * there is one.
- *
- * <p>Grid: heads x (paddedDim / {@link #CHANNELS}) work-groups of {@link #ITEMS} work-items. A first pass takes 8 tokens of
- * each of the 32 channels at a time, so that neighbours read neighbouring channels; the second walks the output, so that
- * neighbours write neighbouring codes. Local memory: 4352 bytes. In: a strided tensor. Out: codes
- * [heads][tiles][paddedDim][blockK], zero in the padding; scales [heads][paddedDim]; counts [groups][{@link #COUNTS}].
+ * there is one. A code needs the scale, and the scale all tokens: the 8-bit formats read V twice, in two kernels. Loads are as in
+ * {@link QuantizeQk}.
  */
 public final class QuantizeV {
-    /** Channels of one work-group. */
+    /** Channels of a warp, and of one work-group of {@link #quantize}. */
     public static final int CHANNELS = 32;
-    /** Work-items of one work-group. */
+    /** Work-items of one work-group of {@link #quantize}. */
     public static final int ITEMS = 256;
 
     /** Position in the counts: inputs that are not finite. */
@@ -32,18 +28,122 @@ public final class QuantizeV {
     public static final int SATURATED = 1;
     /** Position in the counts: values that are not zero but whose code is. */
     public static final int FLUSHED = 2;
+    /** Position in the counts: values that are not finite once the mean is subtracted. */
+    public static final int SPOILT = 3;
     /** Counts of one work-group. */
-    public static final int COUNTS = 3;
+    public static final int COUNTS = 4;
 
     private static final float HALF_MAX = 65504f;
+    /** Warps of a work-group. */
+    private static final int WARPS = ITEMS / CHANNELS;
+    /** Tokens of a span, if there are not more than {@link #MOST_SPANS}. */
+    private static final int SPAN_TOKENS = 256;
+
+    private static final int MOST_SPANS = 32;
+    /** Loads of a work-item that are under way together. */
+    private static final int HELD = 8;
+    /** Two counts in one int: a work-group has fewer values than this. */
+    private static final int SPLIT = 32768;
 
     private QuantizeV() {}
 
+    /** Spans into which {@link #scale} divides the tokens. */
+    public static int spans(int tokens) {
+        return TornadoMath.min((tokens + SPAN_TOKENS - 1) / SPAN_TOKENS, MOST_SPANS);
+    }
+
+    /** Work-items of one work-group of {@link #scale}: as many warps as take whole tokens. */
+    public static int scaleItems(int paddedDim) {
+        return WARPS / (paddedDim / CHANNELS) * paddedDim;
+    }
+
     /**
-     * Kernel.
+     * Kernel: largest magnitude of each channel, span by span; infinite if the span has a NaN or an infinity.
+     *
+     * <p>Grid: heads x spans work-groups of {@link #scaleItems}; a warp takes 32 channels of every n-th token. Local memory:
+     * 1024 bytes. In: a strided tensor.
      *
      * @param view where the tensor's elements lie
      * @param mean [heads][paddedDim]
+     * @param largest output, [heads][spans][paddedDim], zero in the padding channels
+     * @param paddedDim channels of the output
+     * @param smooth 1 to subtract the mean, else 0
+     * @param type element type
+     */
+    public static void scale(
+            KernelContext context,
+            IntArray view,
+            FloatArray floats,
+            HalfFloatArray halves,
+            ShortArray bfloats,
+            FloatArray mean,
+            FloatArray largest,
+            int paddedDim,
+            int smooth,
+            int type) {
+        float[] parts = context.allocateFloatLocalArray(ITEMS);
+        float[] held = new float[HELD];
+        int lanes = WARPS / (paddedDim / CHANNELS);
+        int item = context.localIdx;
+        int lane = item / paddedDim;
+        int channel = item - lane * paddedDim;
+        int tokens = view.get(Elements.TOKENS);
+        int spans = spans(tokens);
+        int head = context.groupIdx / spans;
+        int span = context.groupIdx - head * spans;
+        int length = (tokens + spans - 1) / spans;
+        int last = TornadoMath.min((span + 1) * length, tokens);
+        int tokenStride = view.get(Elements.TOKEN_STRIDE);
+        int channels = view.get(Elements.CHANNELS);
+        int start = Elements.rowStart(view, head, 0) + TornadoMath.min(channel, channels - 1);
+
+        float amax = 0f;
+        // 0 as long as all is finite, else NaN.
+        float poison = 0f;
+        float centre = 0f;
+        if (smooth == 1) {
+            centre = mean.get(head * paddedDim + TornadoMath.min(channel, channels - 1));
+        }
+        // No load is under a condition, since that one is waited for: the last row and channel may be read again.
+        for (int first = span * length + lane; first < last; first += HELD * lanes) {
+            for (int i = 0; i < HELD; i++) {
+                int row = TornadoMath.min(first + i * lanes, last - 1);
+                held[i] = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
+            }
+            for (int i = 0; i < HELD; i++) {
+                float y = held[i] - centre;
+                amax = TornadoMath.max(amax, TornadoMath.abs(y));
+                poison = poison + y * 0f;
+            }
+        }
+        // Infinite stands for NaN too, which a maximum would lose. TornadoVM would write the constant as a division.
+        if (poison != 0f) {
+            amax = tokens * Float.MAX_VALUE * 2f;
+        }
+        if (channel > channels - 1) {
+            amax = 0f;
+        }
+        parts[item] = amax;
+        context.localBarrier();
+        if (lane == 0) {
+            for (int other = 1; other < lanes; other++) {
+                amax = TornadoMath.max(amax, parts[other * paddedDim + channel]);
+            }
+            largest.set(context.groupIdx * paddedDim + channel, amax);
+        }
+    }
+
+    /**
+     * Kernel: codes and scales.
+     *
+     * <p>Grid: heads x tiles x (paddedDim / {@link #CHANNELS}) work-groups of {@link #ITEMS} work-items. A warp reads 32 channels
+     * of one token after the other; the codes go through local memory, so that neighbours write neighbouring keys. Local
+     * memory: {@code 132 * blockK + 3200} bytes. In: a strided tensor. Out: codes [heads][tiles][paddedDim][blockK], zero in the
+     * padding; scales [heads][paddedDim]; counts [heads][tiles][paddedDim / 32][{@link #COUNTS}].
+     *
+     * @param view where the tensor's elements lie
+     * @param mean [heads][paddedDim]
+     * @param largest what {@link #scale} found; not read for FP16
      * @param codes output, 8-bit formats
      * @param halfCodes output, FP16
      * @param scales output, 8-bit formats
@@ -62,6 +162,7 @@ public final class QuantizeV {
             HalfFloatArray halves,
             ShortArray bfloats,
             FloatArray mean,
+            FloatArray largest,
             ByteArray codes,
             HalfFloatArray halfCodes,
             FloatArray scales,
@@ -72,117 +173,157 @@ public final class QuantizeV {
             int format,
             int smooth,
             int type) {
-        float[] largest = context.allocateFloatLocalArray(ITEMS);
-        int[] poisoned = context.allocateIntLocalArray(ITEMS);
+        int rows = blockK / WARPS;
+        int[] codeStage = context.allocateIntLocalArray(format == PvCodes.FP16 ? 1 : CHANNELS * (blockK + 1));
+        float[] halfStage = context.allocateFloatLocalArray(format == PvCodes.FP16 ? CHANNELS * (blockK + 1) : 1);
+        float[] parts = context.allocateFloatLocalArray(ITEMS);
         int[] found = context.allocateIntLocalArray(ITEMS);
         int[] lost = context.allocateIntLocalArray(ITEMS);
-        float[] inverses = context.allocateFloatLocalArray(CHANNELS);
-        int[] sound = context.allocateIntLocalArray(CHANNELS);
+        float[] held = new float[rows];
         int item = context.localIdx;
-        int lane = item / CHANNELS;
-        int lanes = ITEMS / CHANNELS;
-        int chunks = paddedDim / CHANNELS;
-        int head = context.groupIdx / chunks;
-        int firstChannel = (context.groupIdx - head * chunks) * CHANNELS;
+        int warp = item / CHANNELS;
+        int lane = item - warp * CHANNELS;
         int tokens = view.get(Elements.TOKENS);
         int tokenStride = view.get(Elements.TOKEN_STRIDE);
-        int start = Elements.rowStart(view, head, 0);
+        int tiles = (tokens + blockK - 1) / blockK;
+        int blocks = paddedDim / CHANNELS;
+        int headTile = context.groupIdx / blocks;
+        int firstChannel = (context.groupIdx - headTile * blocks) * CHANNELS;
+        int head = headTile / tiles;
+        int tile = headTile - head * tiles;
+        int channel = firstChannel + lane;
+        int first = tile * blockK + warp;
         int channels = view.get(Elements.CHANNELS);
+        int start = Elements.rowStart(view, head, 0) + TornadoMath.min(channel, channels - 1);
 
-        float amax = 0f;
-        int bad = 0;
-        int inputs = 0;
-        int channel = firstChannel + item - lane * CHANNELS;
-        if (channel < channels) {
-            for (int row = lane; row < tokens; row += lanes) {
-                float x = Elements.load(floats, halves, bfloats, type, start + row * tokenStride + channel);
-                float y = x;
-                if (smooth == 1) {
-                    y = x - mean.get(head * paddedDim + channel);
-                }
-                amax = TornadoMath.max(amax, TornadoMath.abs(y));
-                bad = bad + 1 - Rounding.isFinite(y);
-                inputs = inputs + 1 - Rounding.isFinite(x);
-            }
+        float centre = 0f;
+        if (smooth == 1) {
+            centre = mean.get(head * paddedDim + channel);
         }
-        largest[item] = amax;
-        poisoned[item] = bad;
-        found[item] = inputs;
-        context.localBarrier();
-
-        if (lane == 0) {
-            amax = 0f;
-            bad = 0;
-            for (int l = 0; l < lanes; l++) {
-                amax = TornadoMath.max(amax, largest[l * CHANNELS + item]);
-                bad = bad + poisoned[l * CHANNELS + item];
+        for (int i = 0; i < rows; i++) {
+            int row = TornadoMath.min(first + i * WARPS, tokens - 1);
+            held[i] = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
+        }
+        float inverse = 0f;
+        int sound = 1;
+        if (format != PvCodes.FP16) {
+            float amax = 0f;
+            int spans = spans(tokens);
+            for (int span = warp; span < spans; span += WARPS) {
+                amax = TornadoMath.max(amax, largest.get((head * spans + span) * paddedDim + channel));
+            }
+            parts[item] = amax;
+            context.localBarrier();
+            for (int other = 0; other < WARPS; other++) {
+                amax = TornadoMath.max(amax, parts[other * CHANNELS + lane]);
             }
             float floor = TornadoMath.max(amax, Numbers.AMAX_FLOOR);
-            float one = bad == 0 ? 1f : 0f;
-            inverses[item] = bad == 0 ? range / floor : 0f;
-            sound[item] = bad == 0 ? 1 : 0;
-            if (format != PvCodes.FP16) {
-                // A channel with a NaN or an infinity has scale NaN, made as 0 / 0, and codes 0.
-                scales.set(head * paddedDim + channel, floor / range + 0f / one);
+            float scale = floor / range;
+            inverse = range / floor;
+            // A channel with a NaN or an infinity has scale NaN and codes 0.
+            if (amax > Float.MAX_VALUE) {
+                sound = 0;
+                scale = amax - amax;
+            }
+            if (tile == 0 && warp == 0) {
+                scales.set(head * paddedDim + channel, scale);
             }
         }
-        context.localBarrier();
 
-        int saturated = 0;
+        int place = lane * (blockK + 1) + PvCodes.positionOf(warp);
         int flushed = 0;
-        int tiles = (tokens + blockK - 1) / blockK;
-        for (int e = item; e < tiles * CHANNELS * blockK; e += ITEMS) {
-            int line = e / blockK;
-            int position = e - line * blockK;
-            int tile = line / CHANNELS;
-            int c = line - tile * CHANNELS;
-            int key = PvCodes.keyAt(position);
-            int row = tile * blockK + key;
+        int saturated = 0;
+        float poison = 0f;
+        for (int i = 0; i < rows; i++) {
             float y = 0f;
-            if (row < tokens && firstChannel + c < channels) {
-                int index = start + row * tokenStride + firstChannel + c;
-                y = Elements.load(floats, halves, bfloats, type, index);
-                if (smooth == 1) {
-                    y = y - mean.get(head * paddedDim + firstChannel + c);
-                }
+            if (first + i * WARPS < tokens && channel < channels) {
+                y = held[i] - centre;
             }
-            int at = ((head * tiles + tile) * paddedDim + firstChannel + c) * blockK + position;
-            float decoded = 0f;
+            poison = poison + y * 0f;
+            // Every second of these keys is 8 in its 16, whose position is 2.
+            int at = place + i / 2 * 16 + i % 2 * 2;
             if (format == PvCodes.FP16) {
                 float kept = Rounding.halfRange(y);
-                halfCodes.set(at, new HalfFloat(kept));
-                decoded = Rounding.half(kept);
+                halfStage[at] = kept;
                 if (TornadoMath.abs(y) > HALF_MAX) {
                     saturated = saturated + 1;
                 }
+                if (Rounding.half(kept) == 0f && TornadoMath.abs(y) > 0f) {
+                    flushed = flushed + 1;
+                }
             }
             if (format != PvCodes.FP16) {
-                byte code = 0;
-                if (sound[c] == 1) {
-                    code = PvCodes.encode(y * inverses[c], format);
-                    decoded = PvCodes.decode(code, format);
+                int code = 0;
+                if (sound == 1) {
+                    float scaled = y * inverse;
+                    code = PvCodes.codeOfWeight(TornadoMath.abs(scaled), format);
+                    int magnitude = code;
+                    if (scaled < 0f) {
+                        code = PvCodes.negative(code, format);
+                    }
+                    if (magnitude == 0) {
+                        if (TornadoMath.abs(y) > 0f) {
+                            flushed = flushed + 1;
+                        }
+                        if (scaled == 0f) {
+                            // -0 keeps its sign.
+                            if (1f / scaled < 0f) {
+                                code = PvCodes.negative(0, format);
+                            }
+                        }
+                    }
                 }
-                codes.set(at, code);
-            }
-            if (decoded == 0f && TornadoMath.abs(y) > 0f && (format == PvCodes.FP16 || sound[c] == 1)) {
-                flushed = flushed + 1;
+                codeStage[at] = code;
             }
         }
-        poisoned[item] = saturated;
-        lost[item] = flushed;
+        int inputs = 0;
+        int spoilt = 0;
+        if (poison != 0f) {
+            for (int i = 0; i < rows; i++) {
+                if (first + i * WARPS < tokens && channel < channels) {
+                    inputs = inputs + 1 - Rounding.isFinite(held[i]);
+                    spoilt = spoilt + 1 - Rounding.isFinite(held[i] - centre);
+                }
+            }
+        }
+        found[item] = spoilt * SPLIT + inputs;
+        lost[item] = saturated * SPLIT + flushed;
+        context.localBarrier();
+
+        int base = (headTile * paddedDim + firstChannel) * blockK;
+        for (int e = item; e < CHANNELS * blockK; e += ITEMS) {
+            int at = e + e / blockK;
+            if (format == PvCodes.FP16) {
+                // TornadoVM's OpenCL backend wants nothing between "new" and the constructor.
+                float kept = halfStage[at];
+                halfCodes.set(base + e, new HalfFloat(kept));
+            }
+            if (format != PvCodes.FP16) {
+                codes.set(base + e, (byte) codeStage[at]);
+            }
+        }
+        if (warp == 0) {
+            int finds = 0;
+            int losses = 0;
+            for (int other = 0; other < WARPS; other++) {
+                finds = finds + found[other * CHANNELS + lane];
+                losses = losses + lost[other * CHANNELS + lane];
+            }
+            found[lane] = finds;
+            lost[lane] = losses;
+        }
         context.localBarrier();
         if (item == 0) {
-            inputs = 0;
-            saturated = 0;
-            flushed = 0;
-            for (int other = 0; other < ITEMS; other++) {
-                inputs = inputs + found[other];
-                saturated = saturated + poisoned[other];
-                flushed = flushed + lost[other];
+            int finds = 0;
+            int losses = 0;
+            for (int other = 0; other < CHANNELS; other++) {
+                finds = finds + found[other];
+                losses = losses + lost[other];
             }
-            counts.set(context.groupIdx * COUNTS + NON_FINITE, inputs);
-            counts.set(context.groupIdx * COUNTS + SATURATED, saturated);
-            counts.set(context.groupIdx * COUNTS + FLUSHED, flushed);
+            counts.set(context.groupIdx * COUNTS + NON_FINITE, finds % SPLIT);
+            counts.set(context.groupIdx * COUNTS + SPOILT, finds / SPLIT);
+            counts.set(context.groupIdx * COUNTS + SATURATED, losses / SPLIT);
+            counts.set(context.groupIdx * COUNTS + FLUSHED, losses % SPLIT);
         }
     }
 }

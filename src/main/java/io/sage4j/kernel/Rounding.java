@@ -181,44 +181,9 @@ public final class Rounding {
         return code + (int) integer(y * 8f);
     }
 
-    /** E4M3 code, 0..255, of the nearest value, saturating. */
-    public static int e4m3Code(float x) {
-        float y = TornadoMath.abs(x);
-        if (y > E4M3_MAX) {
-            y = E4M3_MAX;
-        }
-        y = y * 0x1p6f;
-        int code = 0;
-        if (y >= 0x1p8f) {
-            y = y * 0x1p-8f;
-            code = 64;
-        }
-        if (y >= 0x1p4f) {
-            y = y * 0x1p-4f;
-            code = code + 32;
-        }
-        if (y >= 0x1p2f) {
-            y = y * 0x1p-2f;
-            code = code + 16;
-        }
-        if (y >= 0x1p1f) {
-            y = y * 0x1p-1f;
-            code = code + 8;
-        }
-        code = code + (int) integer(y * 8f);
-        if (isNaN(x) == 1) {
-            code = 127;
-        }
-        return code + 128 * signBit(x);
-    }
-
-    /** E5M2 code, 0..255, of the nearest value, saturating. */
-    public static int e5m2Code(float x) {
-        float y = TornadoMath.abs(x);
-        if (y > E5M2_MAX) {
-            y = E5M2_MAX;
-        }
-        y = y * 0x1p14f;
+    /** E5M2 code of the nearest value of {@code weight}, 0..57344; not specified for NaN. For inner loops. */
+    public static int e5m2CodeOfWeight(float weight) {
+        float y = weight * 0x1p14f;
         int code = 0;
         if (y >= 0x1p16f) {
             y = y * 0x1p-16f;
@@ -240,11 +205,7 @@ public final class Rounding {
             y = y * 0x1p-1f;
             code = code + 4;
         }
-        code = code + (int) integer(y * 4f);
-        if (isNaN(x) == 1) {
-            code = 127;
-        }
-        return code + 128 * signBit(x);
+        return code + (int) integer(y * 4f);
     }
 
     /** Value of an E4M3 code. */
@@ -365,9 +326,9 @@ public final class Rounding {
         return code + 32768 * signBit(x);
     }
 
-    /** 1 if {@code x} is neither NaN nor infinite, else 0. */
+    /** 1 if {@code x} is neither NaN nor infinite, else 0. TornadoVM writes an infinite constant as a division. */
     public static int isFinite(float x) {
-        return TornadoMath.abs(x) < Float.POSITIVE_INFINITY ? 1 : 0;
+        return x - x == 0f ? 1 : 0;
     }
 
     private static int isNaN(float x) {

@@ -210,8 +210,10 @@ public final class AttentionPlan implements AutoCloseable {
 
     private void narrow(StepGraph steps) {
         PlanArrays.Operand out = io.out();
+        AttentionShape shape = problem.shape();
+        long heads = (long) shape.batch() * shape.qHeads();
         steps.graph.task(
-                steps.groups("narrow", Math.ceilDiv(io.wide().getSize(), Convert.CHUNK), Convert.ITEMS),
+                steps.groups("narrow", Convert.groups(heads, shape.qoLen()), Convert.ITEMS),
                 Convert::narrow,
                 steps.context,
                 out.view(),

@@ -12,9 +12,10 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * @param vTotal elements of V
  */
 public record Counts(long nonFinite, long saturated, long vFlushed, long vTotal) {
-    static long sum(IntArray counts) {
+    /** Sum of the counts from {@code first} on. */
+    static long sum(IntArray counts, int first) {
         long sum = 0;
-        for (int i = 0; i < counts.getSize(); i++) {
+        for (int i = first; i < counts.getSize(); i++) {
             sum += counts.get(i);
         }
         return sum;

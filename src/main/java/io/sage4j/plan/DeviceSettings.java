@@ -34,12 +34,13 @@ public record DeviceSettings(
     private static final String FLAGS = "compiler-flags";
     private static final String ITEMS = "items";
     private static final String FLASH_ROWS = "flash-rows";
+    private static final String QUANTIZE_ITEMS = "quantize-items";
     private static final String QUANTIZE_ELEMENTS = "quantize-elements";
     private static final String STAGE_BYTES = "stage-bytes";
     private static final String STEP_TIMES = "step-times";
     private static final String CUDA_GRAPH = "cuda-graph";
     private static final List<String> PROFILE =
-            List.of(ITEMS, FLASH_ROWS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES, CUDA_GRAPH);
+            List.of(ITEMS, FLASH_ROWS, QUANTIZE_ITEMS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES, CUDA_GRAPH);
     private static final String MATCH_BACKEND = "match.backend";
     private static final String MATCH_TYPE = "match.type";
     private static final String MATCH_NAME = "match.name";
@@ -114,6 +115,7 @@ public record DeviceSettings(
         KernelConfig kernels = kernels(all);
         requireAtMost(all, ITEMS, device.mostItems(), "work-items in a work-group", device);
         requireAtMost(all, FLASH_ROWS, device.mostItems(), "work-items in a work-group", device);
+        requireAtMost(all, QUANTIZE_ITEMS, device.mostItems(), "work-items in a work-group", device);
         requireAtMost(all, STAGE_BYTES, device.localBytes(), "bytes of local memory", device);
         boolean graph = all.flag(CUDA_GRAPH);
         if (graph && !List.of("ptx", "cuda").contains(device.backend())) {
@@ -142,13 +144,18 @@ public record DeviceSettings(
     private static KernelConfig kernels(SettingsFile all) {
         int items = all.number(ITEMS);
         int flashRows = all.number(FLASH_ROWS);
+        int quantizeItems = all.number(QUANTIZE_ITEMS);
         int quantizeElements = all.number(QUANTIZE_ELEMENTS);
         int stageBytes = all.number(STAGE_BYTES);
         if (stageBytes < KernelConfig.LEAST_STAGE) {
             throw new SageException(all.source() + ": " + STAGE_BYTES + " is " + stageBytes + ", expected at least "
                     + KernelConfig.LEAST_STAGE + ", 32 keys of 256 channels");
         }
-        return new KernelConfig(items, flashRows, quantizeElements, stageBytes, all.flag(STEP_TIMES));
+        if (quantizeItems < KernelConfig.LEAST_QUANTIZE_ITEMS) {
+            throw new SageException(all.source() + ": " + QUANTIZE_ITEMS + " is " + quantizeItems
+                    + ", expected at least " + KernelConfig.LEAST_QUANTIZE_ITEMS + ", a warp for each scale of a set");
+        }
+        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, all.flag(STEP_TIMES));
     }
 
     private static void requireAtMost(SettingsFile all, String key, long most, String of, Traits device) {

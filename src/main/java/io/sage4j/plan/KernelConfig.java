@@ -9,27 +9,37 @@ import io.sage4j.numeric.ScaleGroups;
  *
  * @param items work-items of a work-group of the kernels that use no local memory
  * @param flashRows rows of Q that a work-group of the flash rung attends
- * @param quantizeElements elements of Q or K that one work-item quantizes, about
+ * @param quantizeItems work-items of a work-group of the quantizer of Q and K, at most; at least 256
+ * @param quantizeElements elements of Q or K that one of them holds, about
  * @param stageBytes largest stage of K and V in local memory; at least 32 keys of 256 channels must fit, 32 KiB
  * @param stepTimes whether to time each step, which makes a GPU wait after each
  */
-public record KernelConfig(int items, int flashRows, int quantizeElements, int stageBytes, boolean stepTimes) {
+public record KernelConfig(
+        int items, int flashRows, int quantizeItems, int quantizeElements, int stageBytes, boolean stepTimes) {
+    /** A warp for each of the 8 groups of a set. */
+    static final int LEAST_QUANTIZE_ITEMS = 8 * QuantizeQk.WARP;
+
     /** For any device: work-groups of at most 256 work-items, 32 KiB of local memory. */
-    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 32, 32 * 1024, true);
+    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, LEAST_QUANTIZE_ITEMS, 32, 32 * 1024, true);
 
     static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
 
     /** @throws IllegalArgumentException if a size cannot work */
     public KernelConfig {
-        if (items < 1 || flashRows < 1 || quantizeElements < 1 || stageBytes < LEAST_STAGE) {
+        if (items < 1
+                || flashRows < 1
+                || quantizeItems < LEAST_QUANTIZE_ITEMS
+                || quantizeElements < 1
+                || stageBytes < LEAST_STAGE) {
             throw new IllegalArgumentException("not a kernel configuration: items " + items + ", flashRows " + flashRows
-                    + ", quantizeElements " + quantizeElements + ", stageBytes " + stageBytes);
+                    + ", quantizeItems " + quantizeItems + ", quantizeElements " + quantizeElements + ", stageBytes "
+                    + stageBytes);
         }
     }
 
     /** This configuration with or without step times. */
     public KernelConfig withStepTimes(boolean on) {
-        return new KernelConfig(items, flashRows, quantizeElements, stageBytes, on);
+        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, on);
     }
 
     /** Keys staged in local memory at a time: as many 32s as fit and divide {@code blockK}. */
@@ -44,13 +54,30 @@ public record KernelConfig(int items, int flashRows, int quantizeElements, int s
         return keys;
     }
 
-    /** Work-items that quantize one set of scales: a power of two that the groups divide. */
-    int quantizeItems(ScaleGroups groups, int dim) {
-        int items = groups.groups();
-        long elements = (long) groups.tile() * dim;
-        while (items * 2 <= QuantizeQk.MAX_ITEMS && (long) items * quantizeElements < elements) {
-            items *= 2;
+    /**
+     * Who quantizes Q or K.
+     *
+     * @param items work-items of a work-group
+     * @param rows rows that each of them holds
+     * @param sets sets of scales of a work-group, one after the other
+     */
+    record QuantizeGroup(int items, int rows, int sets) {
+        /** Whether a group of scales has more rows than its warps hold. */
+        boolean rereads(ScaleGroups groups) {
+            return groups.tile() > items / QuantizeQk.WARP * rows;
         }
-        return items;
+    }
+
+    /** As few warps for each group of scales as hold its rows, and several sets where one has less to do than is held. */
+    QuantizeGroup quantizeGroup(ScaleGroups groups, int dim) {
+        int members = groups.tile() / groups.groups();
+        int held = Math.max(1, quantizeElements / (dim / QuantizeQk.WARP));
+        int least = groups.groups() * QuantizeQk.WARP;
+        int warps = 1;
+        while (warps * held < members && 2 * warps * least <= quantizeItems) {
+            warps *= 2;
+        }
+        int rows = Math.min(held, Math.ceilDiv(members, warps));
+        return new QuantizeGroup(warps * least, rows, held / rows);
     }
 }

@@ -20,6 +20,7 @@ public record KernelSource(String type, String method) {
         return switch (step) {
             case "smooth-q", "smooth-k", "smooth-v" -> new KernelSource("TokenMeans", "mean");
             case "quantize-q", "quantize-k" -> new KernelSource("QuantizeQk", "quantize");
+            case "v-scale" -> new KernelSource("QuantizeV", "scale");
             case "quantize-v" -> new KernelSource("QuantizeV", "quantize");
             case "delta-s" -> new KernelSource("DeltaS", "deltaS");
             case "lse-correction" -> new KernelSource("LseCorrection", "correct");

@@ -32,9 +32,7 @@ final class PlainSteps implements AttentionSteps {
     private final FloatArray scores;
     private final FloatArray sums;
     private final IntArray sizes;
-    private final IntArray qNonFinite;
-    private final IntArray kNonFinite;
-    private final IntArray vNonFinite;
+    private final IntArray nonFinite;
 
     PlainSteps(AttentionProblem problem, KernelConfig config, PlanIo io, PlanArrays arrays) {
         this.problem = problem;
@@ -51,9 +49,7 @@ final class PlainSteps implements AttentionSteps {
         sums = naive ? arrays.floats("row sums", PlanIo.rows(shape)) : arrays.noFloats;
         int qTiles = Math.ceilDiv(shape.qoLen(), config.flashRows());
         sizes = arrays.ints("sizes", io.attentionSizes(qTiles, Math.ceilDiv(shape.kvLen(), BLOCK_K)));
-        qNonFinite = arrays.ints("q counts", chunks(q));
-        kNonFinite = arrays.ints("k counts", chunks(k));
-        vNonFinite = arrays.ints("v counts", chunks(v));
+        nonFinite = arrays.ints("counts", qGroups() + 2 * kvGroups());
     }
 
     /** Refuses a problem whose arrays would be too large, before any is allocated. */
@@ -81,15 +77,19 @@ final class PlainSteps implements AttentionSteps {
         return Math.multiplyExact(PlanIo.rows(shape), (long) shape.kvLen());
     }
 
-    private static long chunks(FloatArray wide) {
-        return Math.ceilDiv(wide.getSize(), Convert.CHUNK);
+    private long qGroups() {
+        return Convert.groups((long) shape.batch() * shape.qHeads(), shape.qoLen());
+    }
+
+    private long kvGroups() {
+        return Convert.groups((long) shape.batch() * shape.kvHeads(), shape.kvLen());
     }
 
     @Override
     public void addTo(StepGraph steps) {
-        widen(steps, "widen-q", io.q(), q, qNonFinite);
-        widen(steps, "widen-k", io.k(), k, kNonFinite);
-        widen(steps, "widen-v", io.v(), v, vNonFinite);
+        widen(steps, "widen-q", io.q(), q, qGroups(), 0);
+        widen(steps, "widen-k", io.k(), k, kvGroups(), qGroups());
+        widen(steps, "widen-v", io.v(), v, kvGroups(), qGroups() + kvGroups());
         switch (problem.rung()) {
             case NAIVE -> naive(steps);
             case TILED -> tiled(steps);
@@ -99,9 +99,10 @@ final class PlainSteps implements AttentionSteps {
         }
     }
 
-    private void widen(StepGraph steps, String name, PlanArrays.Operand x, FloatArray wide, IntArray nonFinite) {
+    private void widen(
+            StepGraph steps, String name, PlanArrays.Operand x, FloatArray wide, long groups, long countsAt) {
         steps.graph.task(
-                steps.groups(name, nonFinite.getSize(), Convert.ITEMS),
+                steps.groups(name, groups, Convert.ITEMS),
                 Convert::widen,
                 steps.context,
                 x.view(),
@@ -110,6 +111,7 @@ final class PlainSteps implements AttentionSteps {
                 x.bfloats(),
                 wide,
                 nonFinite,
+                (int) countsAt,
                 dim,
                 x.type());
     }
@@ -199,7 +201,7 @@ final class PlainSteps implements AttentionSteps {
 
     @Override
     public List<Object> results() {
-        return List.of(qNonFinite, kNonFinite, vNonFinite);
+        return List.of(nonFinite);
     }
 
     @Override
@@ -209,7 +211,6 @@ final class PlainSteps implements AttentionSteps {
 
     @Override
     public Counts counts() {
-        long nonFinite = Counts.sum(qNonFinite) + Counts.sum(kNonFinite) + Counts.sum(vNonFinite);
-        return new Counts(nonFinite, 0, 0, Counts.elementsOfV(shape));
+        return new Counts(Counts.sum(nonFinite, 0), 0, 0, Counts.elementsOfV(shape));
     }
 }

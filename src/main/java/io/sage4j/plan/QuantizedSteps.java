@@ -33,9 +33,11 @@ final class QuantizedSteps implements AttentionSteps {
     private final Grouping kGroups;
     private final IntArray sizes;
     private final FloatArray factors;
-    private final IntArray qNonFinite;
-    private final IntArray kNonFinite;
-    private final IntArray vCounts;
+    /** What the quantizers count: those of V, then of Q, then of K; one array, since each costs a copy and a wait. */
+    private final IntArray counts;
+
+    private final int countsOfV;
+    private final FloatArray vLargest;
     private final MmaSteps mma;
 
     /**
@@ -43,11 +45,17 @@ final class QuantizedSteps implements AttentionSteps {
      *
      * @param groups rows that share a scale
      * @param sets sets of scales per head
+     * @param who who quantizes them
+     * @param options of the quantizer
      * @param array the same for the quantizer
      */
-    private record Grouping(ScaleGroups groups, int sets, IntArray array) {
+    private record Grouping(ScaleGroups groups, int sets, KernelConfig.QuantizeGroup who, int options, IntArray array) {
         int perHead() {
             return sets * groups.groups();
+        }
+
+        long workGroups(int heads) {
+            return (long) heads * Math.ceilDiv(sets, who.sets());
         }
     }
 
@@ -60,18 +68,21 @@ final class QuantizedSteps implements AttentionSteps {
         this.io = io;
         ScaleGroups ofQ = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
         ScaleGroups ofK = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
-        qGroups =
-                grouping(arrays, ofQ, layout.qRows(), scheme.tiles().blockQ(), scheme.smoothQ() ? layout.qTiles() : 0);
-        kGroups = grouping(arrays, ofK, layout.kRows(), layout.kRows(), scheme.smoothK() ? 1 : 0);
-        operands = allocate(arrays);
         int qHeads = shape.batch() * shape.qHeads();
         int kvHeads = shape.batch() * shape.kvHeads();
-        qNonFinite = arrays.ints("q counts", (long) qHeads * qGroups.sets());
-        kNonFinite = arrays.ints("k counts", (long) kvHeads * kGroups.sets());
-        vCounts = arrays.ints("v counts", (long) kvHeads * chunks() * QuantizeV.COUNTS);
+        countsOfV = Math.toIntExact((long) kvHeads * layout.kTiles() * chunks() * QuantizeV.COUNTS);
+        int blockQ = scheme.tiles().blockQ();
+        qGroups = grouping(arrays, ofQ, layout.qRows(), blockQ, scheme.smoothQ() ? layout.qTiles() : 0, countsOfV);
+        int countsOfK = countsOfV + Math.toIntExact(qGroups.workGroups(qHeads));
+        kGroups = grouping(arrays, ofK, layout.kRows(), layout.kRows(), scheme.smoothK() ? 1 : 0, countsOfK);
+        operands = allocate(arrays);
+        counts = arrays.ints("counts", countsOfK + kGroups.workGroups(kvHeads));
+        vLargest = scheme.pv() == PvFormat.FP16
+                ? arrays.noFloats
+                : arrays.floats("maxima of v", (long) kvHeads * QuantizeV.spans(shape.kvLen()) * layout.paddedDim());
         factors = arrays.floats("factors", problem.smScale() * Numbers.LOG2E, scheme.pOffset());
         mma = problem.rung().usesTensorCores()
-                ? new MmaSteps(problem, config, io, arrays, operands, sizes(), factors, vCounts)
+                ? new MmaSteps(problem, config, io, arrays, operands, sizes(), factors, counts)
                 : null;
         sizes = mma == null ? arrays.ints("sizes", sizes()) : mma.sizes();
     }
@@ -87,18 +98,14 @@ final class QuantizedSteps implements AttentionSteps {
         }
     }
 
-    private static Grouping grouping(PlanArrays arrays, ScaleGroups groups, int rows, int meanRows, int means) {
-        int sets = rows / groups.tile();
-        int[] numbers = new int[QuantizeQk.GROUPING_SIZE];
-        numbers[QuantizeQk.TILE] = groups.tile();
-        numbers[QuantizeQk.GROUPS] = groups.groups();
-        numbers[QuantizeQk.PERIOD] = groups.period();
-        numbers[QuantizeQk.WIDTH] = groups.width();
-        numbers[QuantizeQk.SETS] = sets;
-        numbers[QuantizeQk.PADDED_ROWS] = rows;
-        numbers[QuantizeQk.MEAN_ROWS] = meanRows;
-        numbers[QuantizeQk.MEANS] = means;
-        return new Grouping(groups, sets, arrays.ints("grouping", numbers));
+    private Grouping grouping(PlanArrays arrays, ScaleGroups groups, int rows, int meanRows, int means, int countsAt) {
+        KernelConfig.QuantizeGroup who = config.quantizeGroup(groups, layout.paddedDim());
+        int options = means > 1 && meanRows < groups.tile() ? QuantizeQk.MEAN_PER_ROW : 0;
+        if (who.rereads(groups)) {
+            options += QuantizeQk.REREAD;
+        }
+        int[] numbers = QuantizeQk.grouping(groups, who.sets(), rows, meanRows, means, countsAt);
+        return new Grouping(groups, rows / groups.tile(), who, options, arrays.ints("grouping", numbers));
     }
 
     private OperandArrays allocate(PlanArrays arrays) {
@@ -161,8 +168,7 @@ final class QuantizedSteps implements AttentionSteps {
                 shape.qHeads(),
                 operands.qMeans(),
                 operands.qCodes(),
-                operands.qScales(),
-                qNonFinite);
+                operands.qScales());
         quantize(
                 steps,
                 "quantize-k",
@@ -171,8 +177,10 @@ final class QuantizedSteps implements AttentionSteps {
                 shape.kvHeads(),
                 operands.kMeans(),
                 operands.kCodes(),
-                operands.kScales(),
-                kNonFinite);
+                operands.kScales());
+        if (scheme.pv() != PvFormat.FP16) {
+            scaleV(steps);
+        }
         quantizeV(steps);
         if (scheme.smoothQ()) {
             deltaS(steps);
@@ -213,11 +221,10 @@ final class QuantizedSteps implements AttentionSteps {
             int heads,
             FloatArray means,
             ByteArray codes,
-            FloatArray scales,
-            IntArray nonFinite) {
-        long groups = (long) shape.batch() * heads * grouping.sets();
+            FloatArray scales) {
+        KernelConfig.QuantizeGroup who = grouping.who();
         steps.graph.task(
-                steps.groups(name, groups, config.quantizeItems(grouping.groups(), layout.paddedDim())),
+                steps.groups(name, grouping.workGroups(shape.batch() * heads), who.items()),
                 QuantizeQk::quantize,
                 steps.context,
                 x.view(),
@@ -228,16 +235,40 @@ final class QuantizedSteps implements AttentionSteps {
                 means,
                 codes,
                 scales,
-                nonFinite,
+                counts,
                 layout.paddedDim(),
                 scheme.qk().limit(),
-                x.type());
+                x.type(),
+                grouping.groups().groups(),
+                grouping.groups().width(),
+                who.items(),
+                who.rows(),
+                grouping.options());
+    }
+
+    private void scaleV(StepGraph steps) {
+        PlanArrays.Operand v = io.v();
+        long groups = (long) shape.batch() * shape.kvHeads() * QuantizeV.spans(shape.kvLen());
+        steps.graph.task(
+                steps.groups("v-scale", groups, QuantizeV.scaleItems(layout.paddedDim())),
+                QuantizeV::scale,
+                steps.context,
+                v.view(),
+                v.floats(),
+                v.halves(),
+                v.bfloats(),
+                operands.vMeans(),
+                vLargest,
+                layout.paddedDim(),
+                scheme.smoothV() ? 1 : 0,
+                v.type());
     }
 
     private void quantizeV(StepGraph steps) {
         PlanArrays.Operand v = io.v();
+        long groups = (long) shape.batch() * shape.kvHeads() * layout.kTiles() * chunks();
         steps.graph.task(
-                steps.groups("quantize-v", (long) shape.batch() * shape.kvHeads() * chunks(), QuantizeV.ITEMS),
+                steps.groups("quantize-v", groups, QuantizeV.ITEMS),
                 QuantizeV::quantize,
                 steps.context,
                 v.view(),
@@ -245,10 +276,11 @@ final class QuantizedSteps implements AttentionSteps {
                 v.halves(),
                 v.bfloats(),
                 operands.vMeans(),
+                vLargest,
                 operands.vCodes(),
                 operands.vHalves(),
                 operands.vScales(),
-                vCounts,
+                counts,
                 scheme.vRange(),
                 layout.paddedDim(),
                 scheme.tiles().blockK(),
@@ -341,7 +373,7 @@ final class QuantizedSteps implements AttentionSteps {
 
     @Override
     public List<Object> results() {
-        return List.of(qNonFinite, kNonFinite, vCounts);
+        return List.of(counts);
     }
 
     @Override
@@ -353,11 +385,11 @@ final class QuantizedSteps implements AttentionSteps {
     public Counts counts() {
         long saturated = 0;
         long flushed = 0;
-        long nonFinite = Counts.sum(qNonFinite) + Counts.sum(kNonFinite);
-        for (int i = 0; i < vCounts.getSize(); i += QuantizeV.COUNTS) {
-            nonFinite += vCounts.get(i + QuantizeV.NON_FINITE);
-            saturated += vCounts.get(i + QuantizeV.SATURATED);
-            flushed += vCounts.get(i + QuantizeV.FLUSHED);
+        long nonFinite = Counts.sum(counts, countsOfV);
+        for (int i = 0; i < countsOfV; i += QuantizeV.COUNTS) {
+            nonFinite += counts.get(i + QuantizeV.NON_FINITE);
+            saturated += counts.get(i + QuantizeV.SATURATED);
+            flushed += counts.get(i + QuantizeV.FLUSHED);
         }
         return new Counts(nonFinite, saturated, flushed, Counts.elementsOfV(shape));
     }

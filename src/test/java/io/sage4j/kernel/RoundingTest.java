@@ -92,16 +92,19 @@ class RoundingTest {
     void fp8RoundsAndEncodesLikeTheTable(Fp8 format) {
         int finite = format == Fp8.E4M3 ? 0x7F : 0x7C;
         boolean e4m3 = format == Fp8.E4M3;
+        int kind = e4m3 ? PvCodes.E4M3 : PvCodes.E5M2;
+        float max = e4m3 ? 448 : 57344;
         sweep(finite, code -> format.decode((byte) code), x -> {
             same(format.round(x), e4m3 ? Rounding.e4m3(x) : Rounding.e5m2(x), x);
-            // A NaN has one code; its sign does not matter.
-            if (!Float.isNaN(x)) {
-                int code = format.encode(x) & 0xFF;
-                same(code, e4m3 ? Rounding.e4m3Code(x) : Rounding.e5m2Code(x), x);
+            // A scaled value may be beyond the range by the error of its product.
+            if (Math.abs(x) <= Math.nextUp(max)) {
+                int code = PvCodes.codeOfWeight(Math.abs(x), kind);
+                if (x < 0 || 1 / x < 0) {
+                    code = PvCodes.negative(code, kind);
+                }
+                same(format.encode(x) & 0xFF, code, x);
             }
         });
-        assertThat(e4m3 ? Rounding.e4m3Code(Float.NaN) : Rounding.e5m2Code(Float.NaN))
-                .isEqualTo(0x7F);
     }
 
     @ParameterizedTest
@@ -147,17 +150,11 @@ class RoundingTest {
     }
 
     @Test
-    void codesOfWeightsAreThoseOfTheFormats() {
+    void codesOfWeightsAreThoseOfTheFormat() {
         assertThat(Rounding.halfCodeOfWeight(0f)).isZero();
-        assertThat(Rounding.e4m3CodeOfWeight(0f)).isZero();
         sweep(0x7C00, code -> Float16.decode((short) code), x -> {
             if (x > 0 && x <= 2) {
                 same(Float16.encode(x) & 0xFFFF, Rounding.halfCodeOfWeight(x), x);
-            }
-        });
-        sweep(0x7F, code -> Fp8.E4M3.decode((byte) code), x -> {
-            if (x > 0 && x <= 448) {
-                same(Fp8.E4M3.encode(x) & 0xFF, Rounding.e4m3CodeOfWeight(x), x);
             }
         });
     }

@@ -145,6 +145,7 @@ class LauncherTest {
         assertThat(run.out())
                 .contains(
                         "-Dtornado.recover.bailout=False",
+                        "-Dtornado.max.events=512",
                         "-Dsage4j.tornado.backend=opencl",
                         "-Djava.library.path=" + sdk + "/lib",
                         "@" + sdk + "/etc/exportLists/common-exports",

@@ -83,6 +83,7 @@ class AttentionPlanTest {
                             "smooth-q",
                             "quantize-q",
                             "quantize-k",
+                            "v-scale",
                             "quantize-v",
                             "delta-s",
                             "attend",
@@ -273,9 +274,9 @@ class AttentionPlanTest {
     @Test
     void theConfigurationDoesNotChangeTheResult() {
         List<KernelConfig> configs = List.of(
-                new KernelConfig(1, 1, 1, 32 * 1024, false),
-                new KernelConfig(7, 33, 100_000, 48 * 1024, false),
-                new KernelConfig(256, 128, 3, 1 << 20, true));
+                new KernelConfig(1, 1, 256, 1, 32 * 1024, false),
+                new KernelConfig(7, 33, 300, 100_000, 48 * 1024, false),
+                new KernelConfig(256, 128, 1024, 3, 1 << 20, true));
         for (String variant : List.of("naive", "tiled", "flash", "int8-int8", "int8-fp8-sm90")) {
             PlanCase c = call(Variant.of(variant), SMALL, DType.FLOAT16, PlanCase.Strides.HND);
             for (KernelConfig config : configs) {

@@ -87,7 +87,8 @@ class DeviceSettingsTest {
         assertThat(index).last().isEqualTo("generic");
         for (String name : index) {
             SettingsFile profile = SettingsFile.ofJar("profiles/" + name + ".properties");
-            assertThat(profile.values()).containsKeys("items", "flash-rows", "quantize-elements", "stage-bytes");
+            assertThat(profile.values())
+                    .containsKeys("items", "flash-rows", "quantize-items", "quantize-elements", "stage-bytes");
         }
     }
 
@@ -130,6 +131,8 @@ class DeviceSettingsTest {
         "stage-bytes, 100, 'stage-bytes is 100, expected at least 32768'",
         "stage-bytes, 65536, more than the 49152 bytes of local memory of Some GPU",
         "items, 512, more than the 256 work-items in a work-group of Some GPU",
+        "quantize-items, 255, 'quantize-items is 255, expected at least 256'",
+        "quantize-items, 512, more than the 256 work-items in a work-group of Some GPU",
         "flash-rows, 257, more than the 256 work-items in a work-group of Some GPU"
     })
     void badValue(String key, String value, String why) throws IOException {

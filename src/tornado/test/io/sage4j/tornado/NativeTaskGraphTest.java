@@ -51,7 +51,6 @@ class NativeTaskGraphTest {
     private static final String NAME = "native";
     private static final AttentionShape SHAPE = new AttentionShape(2, 4, 2, 200, 300, 64);
     private static final Scheme SCHEME = Variant.INT8_FP16.scheme();
-    private static final int ITEMS = 128;
     private static final Arch ARCH = Arch.SM_80;
 
     private final OperandLayout layout = new OperandLayout(SHAPE, SCHEME.tiles());
@@ -83,19 +82,6 @@ class NativeTaskGraphTest {
         return IntArray.fromElements(0, heads * tokens * dim, tokens * dim, dim, heads, tokens, dim);
     }
 
-    private static IntArray grouping(ScaleGroups groups, int rows, int means) {
-        IntArray numbers = new IntArray(QuantizeQk.GROUPING_SIZE);
-        numbers.set(QuantizeQk.TILE, groups.tile());
-        numbers.set(QuantizeQk.GROUPS, groups.groups());
-        numbers.set(QuantizeQk.PERIOD, groups.period());
-        numbers.set(QuantizeQk.WIDTH, groups.width());
-        numbers.set(QuantizeQk.SETS, rows / groups.tile());
-        numbers.set(QuantizeQk.PADDED_ROWS, rows);
-        numbers.set(QuantizeQk.MEAN_ROWS, rows);
-        numbers.set(QuantizeQk.MEANS, means);
-        return numbers;
-    }
-
     private String grid(String step, int groups, int items) {
         WorkerGrid1D grid = new WorkerGrid1D(groups * items);
         grid.setGlobalWork((long) groups * items, 1, 1);
@@ -115,12 +101,13 @@ class NativeTaskGraphTest {
             ByteArray codes) {
         int all = SHAPE.batch() * heads;
         IntArray view = view(heads, tokens);
-        IntArray grouping = grouping(groups, rows, mean == noFloats ? 0 : 1);
+        IntArray grouping = IntArray.fromArray(QuantizeQk.grouping(groups, 1, rows, rows, mean == noFloats ? 0 : 1, 0));
+        int items = groups.groups() * QuantizeQk.WARP;
         FloatArray scales = new FloatArray(all * groups.count(rows));
         IntArray counts = new IntArray(all * rows / groups.tile());
         graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, view, grouping)
                 .task(
-                        grid(step, all * rows / groups.tile(), ITEMS),
+                        grid(step, all * rows / groups.tile(), items),
                         QuantizeQk::quantize,
                         context,
                         view,
@@ -134,13 +121,18 @@ class NativeTaskGraphTest {
                         counts,
                         layout.paddedDim(),
                         SCHEME.qk().limit(),
-                        Elements.FLOAT16);
+                        Elements.FLOAT16,
+                        groups.groups(),
+                        groups.width(),
+                        items,
+                        groups.tile() / groups.groups(),
+                        0);
         return scales;
     }
 
     private HalfFloatArray quantizeV(HalfFloatArray v) {
         HalfFloatArray codes = new HalfFloatArray((int) layout.kSize());
-        int groups = SHAPE.batch() * SHAPE.kvHeads() * layout.paddedDim() / QuantizeV.CHANNELS;
+        int groups = SHAPE.batch() * SHAPE.kvHeads() * layout.kTiles() * layout.paddedDim() / QuantizeV.CHANNELS;
         IntArray view = view(SHAPE.kvHeads(), SHAPE.kvLen());
         IntArray counts = new IntArray(groups * QuantizeV.COUNTS);
         graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, view)
@@ -152,6 +144,7 @@ class NativeTaskGraphTest {
                         noFloats,
                         v,
                         noShorts,
+                        noFloats,
                         noFloats,
                         noBytes,
                         codes,

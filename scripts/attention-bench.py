@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Times sage4j on tensors in GPU memory beside PyTorch's attention on the same shapes; one merged record, one table.
 
-usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick]
+usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick | --variants NAME,...]
 
-COMMAND starts sage4j's command line (default ./sage4j). B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
+COMMAND starts sage4j's command line (default ./sage4j); --quick takes few shapes; --variants takes these variants instead of
+int8-fp8-sm90, beside each other, at some shapes. B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
 whole call from FP16 on, as a graph and its steps one by one, and the attention step alone; PyTorch: scaled_dot_product_attention with cuDNN and with FlashAttention, and
 SageAttention's own call where it is installed. Times are medians of the GPU's time. Needs PyTorch.
 """
@@ -24,14 +25,15 @@ BATCH, HEADS = 4, 32
 FULL = [(128, "none", [1024, 2048, 4096, 8192, 32768]), (128, "top-left", [1024, 4096, 32768]),
         (64, "none", [1024, 4096, 32768]), (64, "top-left", [4096])]
 QUICK = [(128, "none", [1024, 4096]), (64, "top-left", [4096])]
+BESIDE = [(128, "none", [1024, 4096, 8192, 32768]), (128, "top-left", [4096, 8192]), (64, "none", [4096, 8192])]
 VARIANT = "int8-fp8-sm90"
 
 
-def ours(command, dim, causal, lengths):
+def ours(command, variant, dim, causal, lengths):
     shapes = ",".join(f"{BATCH}x{HEADS}x{n}x{dim}" for n in lengths)
     with tempfile.TemporaryDirectory() as folder:
         record = os.path.join(folder, "record.json")
-        subprocess.run(shlex.split(command) + ["bench", "attention", "--backend", "cuda", "--on-gpu", "--variant", VARIANT,
+        subprocess.run(shlex.split(command) + ["bench", "attention", "--backend", "cuda", "--on-gpu", "--variant", variant,
                                                "--causal", causal, "--shape", shapes, "--record", record, "--quiet"],
                        check=True, stdout=sys.stderr)
         with open(record) as f:
@@ -62,32 +64,37 @@ def main():
         sys.exit(__doc__)
     target = arguments.pop(0)
     command = arguments[arguments.index("--sage4j") + 1] if "--sage4j" in arguments else "./sage4j"
+    variants = arguments[arguments.index("--variants") + 1].split(",") if "--variants" in arguments else [VARIANT]
+    shapes = QUICK if "--quick" in arguments else BESIDE if "--variants" in arguments else FULL
     rows, records = [], []
-    for dim, causal, lengths in QUICK if "--quick" in arguments else FULL:
-        record = ours(command, dim, causal, lengths)
-        records.append(record)
-        for n, m in zip(lengths, record["measurements"]):
-            times = peers(dim, causal != "none", n)
-            steps = m["stepMedianMs"]
-            whole, plain, attend = m["times"]["medianMs"], steps.pop("one by one"), steps["attend"]
-            flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
-            rows.append(dict(head_dim=dim, causal=causal, tokens=n, ms=whole, one_by_one_ms=plain, attend_ms=attend, peers_ms=times,
-                             ratio=times["cudnn"] / whole, attend_ratio=times["cudnn"] / attend, tops=flops / attend * 1e-9,
-                             l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"], steps_ms=steps))
+    for dim, causal, lengths in shapes:
+        times = {n: peers(dim, causal != "none", n) for n in lengths}
+        for variant in variants:
+            record = ours(command, variant, dim, causal, lengths)
+            records.append(record)
+            for n, m in zip(lengths, record["measurements"]):
+                steps = m["stepMedianMs"]
+                whole, plain, attend = m["times"]["medianMs"], steps.pop("one by one"), steps["attend"]
+                flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
+                rows.append(dict(variant=variant, head_dim=dim, causal=causal, tokens=n, ms=whole, one_by_one_ms=plain, attend_ms=attend,
+                                 peers_ms=times[n], ratio=times[n]["cudnn"] / whole, attend_ratio=times[n]["cudnn"] / attend,
+                                 tops=flops / attend * 1e-9, l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"],
+                                 steps_ms=steps))
     smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
                          text=True).stdout.strip()
-    merged = dict(what=f"{VARIANT} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"
+    merged = dict(what=f"{', '.join(variants)} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"
                        " over ours", machine=smi, torch=torch.__version__, command="scripts/attention-bench.py " + " ".join(sys.argv[1:]),
                   date=records[0]["date"], commit=records[0]["commit"], rows=rows)
     with open(target + ".part", "w") as f:
         json.dump(merged, f, indent=1)
     os.replace(target + ".part", target)
-    print("| head_dim, mask | tokens | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("| head_dim, mask | tokens | variant | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
+    print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for r in rows:
         mask = "full" if r["causal"] == "none" else "causal"
-        print(f"| {r['head_dim']} {mask} | {r['tokens']} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} | {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f}"
-              f" | {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} | {r['host_us']['prepared']:.1f} |")
+        print(f"| {r['head_dim']} {mask} | {r['tokens']} | {r['variant']} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} |"
+              f" {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f} | {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} |"
+              f" {r['l1']:.4f} | {r['host_us']['prepared']:.1f} |")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times the native mma.sync attention kernels on a GPU machine, kernel alone, and upstream's sm89 kernel beside them if it was built.
 
-usage: mma-time.py PTX_DIR OUT.json [--upstream CUBIN] [--lengths 1024,4096,16384]
+usage: mma-time.py PTX_DIR OUT.json [--upstream CUBIN] [--lengths 1024,4096,16384] [--commit COMMIT]
 
 PTX_DIR holds VARIANT_d{64|128}[_causal].ptx; scripts/mma-ptx.sh makes them. CUBIN holds instances of SageAttention's
 qk_int_sv_f8_attn_kernel<128, 64, 32, 64, D, kInt8, kPerThread, kPerThread, float, true, half, kCudaCore, MASK, false, true, false, true>
@@ -17,6 +17,7 @@ import os
 import re
 import statistics
 import subprocess
+import sys
 
 import cupy
 import numpy as np
@@ -143,10 +144,12 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--upstream")
     parser.add_argument("--lengths", default="1024,4096,16384")
+    parser.add_argument("--commit", help="of the source that made PTX_DIR, for the record")
     args = parser.parse_args()
     torch.backends.cuda.matmul.allow_tf32 = False
     smi = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm", "--format=csv,noheader"]
-    record = {"gpu": subprocess.run(smi, capture_output=True, text=True).stdout.strip(), "torch": torch.__version__, "rows": []}
+    command = "scripts/mma-time.py " + " ".join(sys.argv[1:])
+    record = {"commit": args.commit, "command": command, "gpu": subprocess.run(smi, capture_output=True, text=True).stdout.strip(), "torch": torch.__version__, "rows": []}
     print(record["gpu"])
     for dim in (128, 64):
         for causal in (False, True):
@@ -158,11 +161,11 @@ def main():
                     file = os.path.join(args.ptx, f"{variant}_d{dim}{'_causal' if causal else ''}.ptx")
                     if os.path.exists(file):
                         runs[variant] = case.ours(file, variant)
-                if args.upstream and not (causal and dim == 64):
+                if args.upstream:
                     runs["upstream sm89 f16"] = case.upstream(args.upstream)
                 row = {"dim": dim, "causal": causal, "tokens": n, "ms": {}, "tops": {}}
                 for name, (launch, _) in runs.items():
-                    ms = timed(launch, 11)
+                    ms = timed(launch, 21 if n <= 8192 else 11)
                     row["ms"][name] = round(ms, 4)
                     row["tops"][name] = round(ops / ms * 1e-9, 1)
                 if n <= 4096:

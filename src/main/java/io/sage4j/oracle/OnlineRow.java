@@ -12,17 +12,20 @@ final class OnlineRow {
     private final boolean tensorCores;
     private final float offset;
     private final boolean fast;
+    private final boolean roundedSum;
     private final float[] p;
     private final float[] o;
     private float m = Numbers.MASKED;
     /** Sum of p; on tensor cores of the first and of the last four keys of every eight. */
     private final float[] l = new float[2];
 
-    OnlineRow(Scheme scheme, boolean tensorCores, int dim) {
+    /** @param roundedSum whether p is summed as it was rounded; codes made straight from exponents always are */
+    OnlineRow(Scheme scheme, boolean tensorCores, boolean roundedSum, int dim) {
         this.scheme = scheme;
         this.tensorCores = tensorCores;
         this.offset = scheme.pOffset();
         this.fast = scheme.pv() == PvFormat.E4M3_FAST;
+        this.roundedSum = roundedSum || fast;
         this.p = new float[scheme.tiles().blockK()];
         this.o = new float[dim];
     }
@@ -54,7 +57,7 @@ final class OnlineRow {
                 p[j] = scheme.pv().round(pj);
             }
             int side = tensorCores ? j % 8 / 4 : 0;
-            sum[side] = sum[side] + (fast ? p[j] : pj);
+            sum[side] = sum[side] + (roundedSum ? p[j] : pj);
         }
         l[0] = l[0] * alpha + sum[0];
         l[1] = l[1] * alpha + sum[1];

@@ -16,16 +16,18 @@ public final class VariantModel {
     private final AttentionInputs in;
     private final Rung rung;
     private final Scheme scheme;
+    private final boolean roundedSum;
     private final AttentionShape shape;
     private final int dim;
     private final float scoreScale;
     private final float[] o;
     private final float[] lse;
 
-    private VariantModel(AttentionInputs in, Rung rung, Scheme scheme) {
+    private VariantModel(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
         this.in = in;
         this.rung = rung;
         this.scheme = scheme;
+        this.roundedSum = roundedSum;
         this.shape = in.shape();
         this.dim = shape.headDim();
         this.scoreScale = in.smScale() * Numbers.LOG2E;
@@ -42,8 +44,20 @@ public final class VariantModel {
      * @throws IllegalArgumentException if the rung and the scheme do not fit together
      */
     public static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme) {
+        return run(in, rung, scheme, false);
+    }
+
+    /**
+     * The same, with rows divided by the sum of P as it was rounded: what kernels compute that have tensor cores add P up
+     * (docs/numerics.md, 5).
+     */
+    public static ModelResult runWithRoundedSum(AttentionInputs in, Rung rung, Scheme scheme) {
+        return run(in, rung, scheme, true);
+    }
+
+    private static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
         rung.requireFits(scheme);
-        VariantModel model = new VariantModel(in, rung, scheme);
+        VariantModel model = new VariantModel(in, rung, scheme, roundedSum);
         NumericCounts[] counts = {new NumericCounts(0, 0, 0, in.v().length)};
         Optional<QuantizedOperands> operands = Optional.empty();
         if (rung.isQuantized()) {
@@ -101,7 +115,7 @@ public final class VariantModel {
     }
 
     private void flashRow(int b, int h, int i) {
-        OnlineRow row = new OnlineRow(scheme, false, dim);
+        OnlineRow row = new OnlineRow(scheme, false, false, dim);
         eachTile(b, h, i, row, in.v(), plain(b, h, i));
         int at = in.qRow(b, h, i);
         row.finish(new float[0], new float[0], 0, o, at);
@@ -109,7 +123,7 @@ public final class VariantModel {
     }
 
     private void quantizedRow(QuantizedOperands operands, int b, int h, int i) {
-        OnlineRow row = new OnlineRow(scheme, rung.usesTensorCores(), dim);
+        OnlineRow row = new OnlineRow(scheme, rung.usesTensorCores(), roundedSum, dim);
         eachTile(b, h, i, row, operands.vValues(), quantized(operands, b, h, i));
         int at = in.qRow(b, h, i);
         int channelBase = (b * shape.kvHeads() + shape.kvHead(h)) * dim;

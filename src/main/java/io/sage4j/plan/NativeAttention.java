@@ -512,7 +512,7 @@ public final class NativeAttention {
         MmaAttentionSpec spec = new MmaAttentionSpec(
                 by,
                 dim,
-                MmaTarget.of(device.arch(), by, dim),
+                MmaTarget.of(device.arch(), by, dim, call.lse() != 0),
                 isCausal(),
                 call.lse() != 0,
                 call.smScale() < 0,

@@ -18,6 +18,8 @@ public enum Conversion {
     E4M3X2_FROM_F32("cvt.rn.satfinite.e4m3x2.f32", new Requirement(81, 89), RegType.B16, RegType.F32, RegType.F32),
     /** First operand in the high byte, second in the low byte; saturates at 57344. */
     E5M2X2_FROM_F32("cvt.rn.satfinite.e5m2x2.f32", new Requirement(81, 89), RegType.B16, RegType.F32, RegType.F32),
+    /** Exact; the high byte becomes the high half. */
+    F16X2_FROM_E4M3X2("cvt.rn.f16x2.e4m3x2", new Requirement(81, 89), RegType.B32, RegType.B16),
     /** Nearest even, saturating, NaN to 0. */
     S32_FROM_F32("cvt.rni.s32.f32", RegType.B32, RegType.F32),
     /** Nearest even. */

@@ -22,7 +22,7 @@ class ThroughputCommandTest {
         String table = run("throughput");
         assertThat(table).startsWith("A prediction, not a measurement");
         assertThat(table.lines().map(l -> l.replaceAll(" +", " ")))
-                .anyMatch(l -> l.startsWith("RTX 4090 128 int8-fp8-f16acc 661 tensor cores ") && l.contains(" 493 "))
+                .anyMatch(l -> l.startsWith("RTX 4090 128 int8-fp8-f16acc 641 tensor cores ") && l.contains(" 493 "))
                 .anyMatch(l -> l.startsWith("L40S 128 int8-fp8 733 tensor cores - -"));
         assertThat(run("throughput", "--pipes")).contains("exponential", "shared memory");
         assertThat(run("throughput", "--json")).contains("\"ceiling\"", "\"TENSOR\"");

@@ -196,7 +196,7 @@ class NativeTaskGraphTest {
         HalfFloatArray vCodes = quantizeV(v);
         HalfFloatArray out = new HalfFloatArray(in.q().length);
         MmaAttentionSpec spec = new MmaAttentionSpec(
-                SCHEME, dim, MmaTarget.of(ARCH, SCHEME, dim), false, false, false, DType.FLOAT16, true);
+                SCHEME, dim, MmaTarget.of(ARCH, SCHEME, dim, false), false, false, false, DType.FLOAT16, true);
         NativeTask attention =
                 new NativeTask(MmaAttention.kernel(spec), ARCH, layout.qTiles(), SHAPE.qHeads(), SHAPE.batch());
         graph.libraryTask(

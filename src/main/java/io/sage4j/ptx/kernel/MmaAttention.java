@@ -29,8 +29,7 @@ import java.util.List;
  * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: Q K^T in INT8 or INT4, and P V
  * in FP8 or FP16.
  *
- * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps up to 64 channels, 16 to each of 8 warps beyond, in tiles of 64
- * keys ({@link MmaTarget}). K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
+ * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps or 16 to each of 8, in tiles of 64 keys ({@link MmaTarget}). K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
  * barrier a tile. Where shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while
  * Q K(j)^T is computed, with a second barrier. Tiles that every row sees whole run in a first loop without a mask, the
  * others in a second one.
@@ -38,8 +37,8 @@ import java.util.List;
  * <pre>
  *   for each tile j: wait for K(j), V(j); barrier; start copying K(j+1), V(j+1)
  *       S = Q K(j)^T                  exact; 64 scores a row, 2 or 4 rows a thread, shared by 4 threads
- *       m' = max(m, c max S - offset); alpha = 2^(m - m'); p = 2^(c S - m'); l = l alpha + sum p
- *       O = O alpha + round(p) V(j)   see {@link PvProduct}
+ *       m' = max(m, c max S - offset); alpha = 2^(m - m'); p = 2^(c S - m')
+ *       O = O alpha + round(p) V(j); l = l alpha + sum p or round(p) 1   see {@link PvProduct}
  * </pre>
  *
  * <p>The maximum is taken of the integer sums, which some architectures compare faster. With smooth Q, {@code c S} becomes
@@ -48,7 +47,8 @@ import java.util.List;
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
  * {@link MmaTarget#sharedBytes}: 48 KiB for INT8 and FP8 at D = 128, 64 KiB for FP16; every access is free of bank
  * conflicts. Registers: at most 255, 8 warps on a multiprocessor, none spilled, except FP8 and INT4 on sm_90 and sm_100,
- * which emulate these instructions in many more registers and have wgmma and tcgen05 for FP8.
+ * which lack these instructions, need many more registers in their place, and have wgmma and tcgen05 for FP8; FP16 with two
+ * row tiles of 128 channels is one register short there.
  *
  * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64,
  * {@link io.sage4j.numeric.OperandLayout}, 16-byte aligned); for FP8 {@code v_scale} (U64); with smooth V {@code
@@ -58,9 +58,10 @@ import java.util.List;
  * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal only), {@code
  * score_scale} (F32, sm_scale * log2 e); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  *
- * <p>Differences from the model, all in the last bits: {@code c S - m} and {@code O alpha + t} are rounded once; ex2,
- * lg2 and the division by l are approximate; each thread sums its own 16 p of a row, and the four threads of a row meet
- * at the end. A NaN in FP16 V also reaches rows that do not see its key, if they see its tile.
+ * <p>l is one more column of P V, of ones, and so the sum of the rounded p; where the log-sum-exp is written, or there is only
+ * one row tile, p is added as it was, by each thread its own 16 of a row, and the four threads of a row meet at the end
+ * ({@link MmaAttentionSpec#addsP()}). Other differences from the model are in the last bits: {@code c S - m} and {@code O
+ * alpha + t} are rounded once; ex2, lg2 and the division by l are approximate. A NaN in FP16 V also reaches rows that do not see its key, if they see its tile.
  */
 public final class MmaAttention {
     private static final int ROWS = TileShape.MMA_SYNC.blockQ();
@@ -90,7 +91,7 @@ public final class MmaAttention {
     private Reg vStart;
     /** Running maximum of each row. */
     private final List<Reg> max = new ArrayList<>();
-    /** The thread's part of the running sum of each row. */
+    /** The running sum of each row, or the thread's part of it. */
     private final List<Reg> sum = new ArrayList<>();
 
     private MmaAttention(KernelBuilder k, MmaAttentionSpec spec) {
@@ -240,6 +241,12 @@ public final class MmaAttention {
             }
             p.add(pv.round(x));
         }
+        if (!spec.addsP()) {
+            List<Reg> sums = pv.rowSums(p);
+            for (int r = 0; r < sums.size(); r++) {
+                k.set(sum.get(r), Operation.FMA, Type.F32, sum.get(r), alpha.get(r), sums.get(r));
+            }
+        }
         if (lateV) {
             k.emit(new CopyWait(1));
             k.barrier();
@@ -310,11 +317,13 @@ public final class MmaAttention {
             Reg y = first ? k.add(Type.F32, element, minus) : k.fma(element, scores.scale(), minus);
             k.set(element, Operation.EX2, Type.F32, y);
         }
-        Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
-        for (Reg element : x.subList(2, x.size())) {
-            k.set(tileSum, Operation.ADD, Type.F32, tileSum, element);
+        if (spec.addsP()) {
+            Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
+            for (Reg element : x.subList(2, x.size())) {
+                k.set(tileSum, Operation.ADD, Type.F32, tileSum, element);
+            }
+            k.set(sum.get(row), Operation.FMA, Type.F32, sum.get(row), alpha, tileSum);
         }
-        k.set(sum.get(row), Operation.FMA, Type.F32, sum.get(row), alpha, tileSum);
         return alpha;
     }
 
@@ -375,7 +384,7 @@ public final class MmaAttention {
     }
 
     private void finish() {
-        for (int r = 0; r < 2 * rowTiles; r++) {
+        for (int r = 0; spec.addsP() && r < 2 * rowTiles; r++) {
             Reg l = sum.get(r);
             for (int mask = 1; mask <= 2; mask *= 2) {
                 k.set(l, Operation.ADD, Type.F32, l, k.shuffleXor(l, mask));

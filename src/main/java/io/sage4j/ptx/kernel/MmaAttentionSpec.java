@@ -86,6 +86,14 @@ public record MmaAttentionSpec(
         this(scheme, paddedDim, target, causal, lse, negativeScale, output, pairedStores, Watch.NONE);
     }
 
+    /**
+     * Whether p is added up as it was before rounding: the log-sum-exp needs that, and with one row tile there are registers
+     * for it. Else the tensor cores add P up.
+     */
+    public boolean addsP() {
+        return lse || target.rowTiles() == 1;
+    }
+
     /** Whether P and V are FP8. */
     boolean fp8() {
         return scheme.pv() == PvFormat.E4M3;

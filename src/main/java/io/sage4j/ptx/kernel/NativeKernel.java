@@ -39,7 +39,7 @@ public enum NativeKernel {
             return MmaAttention.kernel(new MmaAttentionSpec(
                     o.scheme,
                     o.paddedDim(),
-                    MmaTarget.of(o.arch, o.scheme, o.paddedDim()),
+                    MmaTarget.of(o.arch, o.scheme, o.paddedDim(), o.lse),
                     o.causal,
                     o.lse,
                     false,

@@ -22,14 +22,22 @@ import java.util.List;
  *
  * <p>P stays in registers: V's key permutation makes the accumulator of Q K^T the left operand. FP8: a thread's keys
  * {@code 2t, 2t + 1, 2t + 8, 2t + 9} of 16 are the four bytes of a register, V by {@code ldmatrix}. FP16: keys
- * {@code 2t, 2t + 1} and {@code 2t + 8, 2t + 9} are a register each, and the matching V is 8 bytes side by side.
+ * {@code 2t, 2t + 1} and {@code 2t + 8, 2t + 9} are a register each, and the matching V is 8 bytes side by side. FP8
+ * widened to FP16 ({@link MmaTarget#widened()}) reads V as FP8 does: the halves of a register of codes are the two
+ * registers of FP16.
  */
 final class PvProduct {
     private static final int KEYS = 64;
     private static final int N = 8;
+    /** Keys that a read of V covers. */
+    private static final int READ_KEYS = 32;
+
+    private static final int ONES_E4M3 = 0x38383838;
+    private static final int ONES_FP16 = 0x3C003C00;
 
     private final KernelBuilder k;
     private final boolean fp8;
+    private final boolean widened;
     private final Accumulator accumulator;
     private final int paddedDim;
     private final int rowTiles;
@@ -43,8 +51,9 @@ final class PvProduct {
         accumulator = spec.scheme().accumulator();
         paddedDim = spec.paddedDim();
         rowTiles = spec.rowTiles();
+        widened = spec.target().widened();
         boolean half = accumulator.isHalf();
-        if (fp8) {
+        if (fp8 && !widened) {
             shape = half ? MmaShape.E4M3_F16 : MmaShape.E4M3_F32;
         } else {
             shape = half ? MmaShape.F16_F16 : MmaShape.F16_F32;
@@ -81,12 +90,13 @@ final class PvProduct {
     List<List<Reg>> round(List<List<Reg>> p) {
         List<List<Reg>> steps = new ArrayList<>();
         int tilesPerStep = shape.k() / N;
+        boolean packed = fp8 && !widened;
         for (int first = 0; first < KEYS / N; first += tilesPerStep) {
             List<Reg> a = new ArrayList<>();
-            for (int n = first; n < first + tilesPerStep; n += fp8 ? 2 : 1) {
+            for (int n = first; n < first + tilesPerStep; n += packed ? 2 : 1) {
                 for (int half = 0; half < 2; half++) {
                     Reg low = pair(p.get(n), half);
-                    a.add(fp8 ? k.pack(low, pair(p.get(n + 1), half)) : low);
+                    a.add(packed ? k.pack(low, pair(p.get(n + 1), half)) : widened ? widen(low) : low);
                 }
             }
             steps.add(a);
@@ -97,6 +107,43 @@ final class PvProduct {
     private Reg pair(List<Reg> tile, int half) {
         Conversion conversion = fp8 ? Conversion.E4M3X2_FROM_F32 : Conversion.F16X2_FROM_F32;
         return k.convert(conversion, tile.get(2 * half + 1), tile.get(2 * half));
+    }
+
+    private Reg widen(Reg codes) {
+        return k.convert(Conversion.F16X2_FROM_E4M3X2, codes);
+    }
+
+    /**
+     * Sums of the rounded p of each row of a thread: a column of V that is all ones, but never read from memory.
+     *
+     * @param p of each row tile, as {@link #round} gives it
+     */
+    List<Reg> rowSums(List<List<List<Reg>>> p) {
+        Reg ones = k.move(Type.U32, Imm.of(fp8 && !widened ? ONES_E4M3 : ONES_FP16));
+        List<Reg> found = new ArrayList<>();
+        for (List<List<Reg>> steps : p) {
+            List<Reg> t = multiply(steps, Collections.nCopies(steps.size(), List.of(ones, ones)));
+            // Every column is the same; a thread has two columns of its two rows.
+            for (int row = 0; row < 2; row++) {
+                found.add(
+                        shape.isHalf()
+                                ? k.convert(
+                                        Conversion.F32_FROM_F16,
+                                        k.unpack(t.get(row)).get(0))
+                                : t.get(2 * row));
+            }
+        }
+        return found;
+    }
+
+    /** P times a right operand, from zero on. */
+    private List<Reg> multiply(List<List<Reg>> p, List<List<Reg>> b) {
+        List<Reg> t = k.regs(shape.accumulator(), shape.accumulatorRegs());
+        Operand zero = shape.isHalf() ? k.move(Type.U32, Imm.of(0)) : Imm.of(0f);
+        for (int step = 0; step < b.size(); step++) {
+            k.mma(shape, t, p.get(step), b.get(step), step == 0 ? Collections.nCopies(t.size(), zero) : t);
+        }
+        return t;
     }
 
     /**
@@ -111,7 +158,7 @@ final class PvProduct {
             scale(alpha);
         }
         List<Address> steps = new ArrayList<>();
-        for (int step = 0; step < KEYS / shape.k(); step++) {
+        for (int step = 0; step < KEYS / (fp8 ? READ_KEYS : shape.k()); step++) {
             steps.add(tile(fp8).further(k, v, 2 * step));
         }
         int columns = fp8 ? 2 : 1;
@@ -133,13 +180,22 @@ final class PvProduct {
             Address at = step.plus(offset);
             if (fp8) {
                 List<Reg> both = k.loadMatrix(4, at);
-                b.get(0).add(both.subList(0, 2));
-                b.get(1).add(both.subList(2, 4));
+                for (int n8 = 0; n8 < 2; n8++) {
+                    List<Reg> codes = both.subList(2 * n8, 2 * n8 + 2);
+                    b.get(n8).addAll(widened ? widen(codes) : List.of(codes));
+                }
             } else {
                 b.get(0).add(k.loadVector(Space.SHARED, Type.U32, 2, at, false));
             }
         }
         return b;
+    }
+
+    /** The FP16 operands that two registers of codes are. */
+    private List<List<Reg>> widen(List<Reg> codes) {
+        return codes.stream()
+                .map(four -> k.unpack(four).stream().map(this::widen).toList())
+                .toList();
     }
 
     private void addTile(List<List<Reg>> p, List<List<Reg>> b, List<Reg> output, List<Reg> alpha) {
@@ -149,18 +205,14 @@ final class PvProduct {
             }
             return;
         }
-        List<Reg> t = k.regs(shape.accumulator(), shape.accumulatorRegs());
-        Operand zero = shape.isHalf() ? k.move(Type.U32, Imm.of(0)) : Imm.of(0f);
-        for (int step = 0; step < b.size(); step++) {
-            k.mma(shape, t, p.get(step), b.get(step), step == 0 ? Collections.nCopies(t.size(), zero) : t);
-        }
-        List<Reg> sums = shape.isHalf() ? widen(t) : t;
+        List<Reg> t = multiply(p, b);
+        List<Reg> sums = shape.isHalf() ? single(t) : t;
         for (int e = 0; e < output.size(); e++) {
             k.set(output.get(e), Operation.FMA, Type.F32, output.get(e), alpha.get(e / 2), sums.get(e));
         }
     }
 
-    private List<Reg> widen(List<Reg> pairs) {
+    private List<Reg> single(List<Reg> pairs) {
         List<Reg> wide = new ArrayList<>();
         pairs.forEach(pair -> k.unpack(pair).forEach(half -> wide.add(k.convert(Conversion.F32_FROM_F16, half))));
         return wide;
@@ -190,7 +242,7 @@ final class PvProduct {
     List<Reg> output(int rowTile, int n, int half) {
         List<Reg> tile = o.get(rowTile).get(n);
         return accumulator == Accumulator.FP16
-                ? widen(tile.subList(half, half + 1))
+                ? single(tile.subList(half, half + 1))
                 : tile.subList(2 * half, 2 * half + 2);
     }
 }

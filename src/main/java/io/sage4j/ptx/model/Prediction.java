@@ -60,7 +60,7 @@ public record Prediction(
      */
     public static Prediction of(Card card, Variant variant, int headDim) {
         Scheme scheme = variant.scheme();
-        MmaTarget target = MmaTarget.of(card.arch(), scheme, headDim);
+        MmaTarget target = MmaTarget.of(card.arch(), scheme, headDim, false);
         MmaAttentionSpec spec = new MmaAttentionSpec(scheme, headDim, target, false, false, false, DType.FLOAT16, true);
         Loop loop = Loop.of(MmaAttention.kernel(spec));
         Map<Pipe, Double> cycles = loop.cycles(card);

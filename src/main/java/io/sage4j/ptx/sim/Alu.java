@@ -200,6 +200,8 @@ final class Alu {
             case BF16X2_FROM_F32 -> (a, b, c) -> bfloat(a) << 16 | bfloat(b);
             case E4M3X2_FROM_F32 -> (a, b, c) -> fp8(Fp8.E4M3, a) << 8 | fp8(Fp8.E4M3, b);
             case E5M2X2_FROM_F32 -> (a, b, c) -> fp8(Fp8.E5M2, a) << 8 | fp8(Fp8.E5M2, b);
+            case F16X2_FROM_E4M3X2 ->
+                (a, b, c) -> half(Fp8.E4M3.decode((byte) (a >> 8))) << 16 | half(Fp8.E4M3.decode((byte) a));
             case S32_FROM_F32 -> (a, b, c) -> (int) Math.rint((double) value(a)) & WORD;
             case F32_FROM_S32 -> (a, b, c) -> bits((float) (int) a);
             case F32_FROM_U32 -> (a, b, c) -> bits((float) (a & WORD));

@@ -39,8 +39,12 @@ class MmaAttentionCodeTest {
     }
 
     private static MmaAttentionSpec spec(Scheme scheme, int dim, boolean causal, Arch arch) {
+        return spec(scheme, dim, causal, arch, true);
+    }
+
+    private static MmaAttentionSpec spec(Scheme scheme, int dim, boolean causal, Arch arch, boolean lse) {
         return new MmaAttentionSpec(
-                scheme, dim, MmaTarget.of(arch, scheme, dim), causal, true, false, DType.FLOAT16, true);
+                scheme, dim, MmaTarget.of(arch, scheme, dim, lse), causal, lse, false, DType.FLOAT16, true);
     }
 
     /** Every variant with 64 and 128 channels; target, mask, granularity, V mean and the other widths take turns. */
@@ -63,7 +67,9 @@ class MmaAttentionCodeTest {
     @MethodSource("sample")
     void assemblesWithinItsRegistersWithoutSpills(String variant, int dim, boolean causal, Arch arch, boolean smoothV) {
         Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
-        check(spec(smoothV ? scheme.withGranularity(Granularity.PER_WARP) : scheme, dim, causal, arch), arch);
+        Scheme changed = smoothV ? scheme.withGranularity(Granularity.PER_WARP) : scheme;
+        check(spec(changed, dim, causal, arch, true), arch);
+        check(spec(changed, dim, causal, arch, false), arch);
     }
 
     @ParameterizedTest
@@ -73,7 +79,48 @@ class MmaAttentionCodeTest {
         "int8-fp16-f16acc, SM_86, 192", "int8-fp8-f16acc, SM_89, 192", "int8-fp8, SM_120A, 160"
     })
     void int4AndWideHeadsAssembleWithoutSpills(String variant, Arch arch, int dim) {
-        check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch), arch);
+        check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch, true), arch);
+        check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch, false), arch);
+    }
+
+    /**
+     * With 128 channels the budget is used up: every mask, target and V mean of what has two row tiles a warp there. (On
+     * sm_90a, where wgmma is the one to take, one register is too many for FP16.)
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-f16acc, false, 2", "int8-fp8-f16acc, true, 2", "int8-fp8-f32, false, 2", "int8-fp8, false, 1",
+        "int4-fp8-f16acc, false, 2", "int8-fp16, false, 2", "int8-fp16, true, 1", "int8-fp16-f16f32, false, 2",
+        "int8-fp16-f16acc, false, 2"
+    })
+    void twoRowTilesTakeAllRegistersAndNoMore(String variant, boolean smoothV, int rowTiles) {
+        Scheme scheme = Variant.of(variant).scheme().withSmoothV(smoothV);
+        for (Arch arch : scheme.pv() == PvFormat.E4M3 ? FP8 : FP16) {
+            for (boolean causal : new boolean[] {false, true}) {
+                MmaAttentionSpec spec = spec(scheme, 128, causal, arch, false);
+                assertThat(spec.rowTiles()).isEqualTo(rowTiles);
+                if (arch == Arch.SM_90A) {
+                    Ptxas.Report report = Ptxas.assemble(PtxModule.of(arch, MmaAttention.kernel(spec)));
+                    assertThat(report.spilled()).as(report.log()).isLessThanOrEqualTo(3 * Float.BYTES);
+                } else {
+                    check(spec, arch);
+                }
+            }
+        }
+    }
+
+    /** Where tensor cores lack FP8 its codes are multiplied as FP16, in twice as many instructions of half the depth. */
+    @ParameterizedTest
+    @CsvSource({"int8-fp8-f16acc, F16_F16", "int8-fp8, F16_F32"})
+    void fp8IsWidenedWhereItIsNotNative(String variant, MmaShape pv) {
+        MmaAttentionSpec spec = spec(Variant.of(variant).scheme(), 64, false, Arch.SM_90A, false);
+        assertThat(spec.target().widened()).isTrue();
+        Map<String, Integer> mix = MmaAttention.kernel(spec).mix();
+        // Two loops of 2 row tiles, 8 n8 tiles of channels and one of ones, 4 steps of keys.
+        assertThat(mix).containsEntry(pv.opcode(), 2 * 2 * (8 + 1) * 4);
+        assertThat(mix).doesNotContainKeys(MmaShape.E4M3_F16.opcode(), MmaShape.E4M3_F32.opcode());
+        // 4 steps of 4 registers of P a row tile, and of 2 of V for each n8 tile.
+        assertThat(mix).containsEntry("cvt.rn.f16x2.e4m3x2", 2 * (2 * 16 + 8 * 8));
     }
 
     private static void check(MmaAttentionSpec spec, Arch arch) {
@@ -104,6 +151,11 @@ class MmaAttentionCodeTest {
             assertThat(mix).containsEntry("ex2.approx.ftz.f32", loops * warpRows / 8 * (16 + 1));
             assertThat(mix).containsEntry("bar.sync", loops).containsEntry("cp.async.wait_group", loops);
             assertThat(PtxModule.of(Arch.SM_89, kernel).version()).isEqualTo(version);
+            // Without the log-sum-exp one more n8 tile, of ones, unless a warp has one row tile.
+            MmaAttentionSpec plain = spec(Variant.of(variant).scheme(), dim, true, Arch.SM_89, false);
+            int columns = dim + (plain.rowTiles() == 2 ? 8 : 0);
+            assertThat(MmaAttention.kernel(plain).mix())
+                    .containsEntry(pv.opcode(), loops * 16 * plain.rowTiles() * 64 * columns / (16 * 8 * pv.k()));
         }
     }
 
@@ -149,20 +201,20 @@ class MmaAttentionCodeTest {
 
     @Test
     void architecturesWithoutTheInstructionAreRefused() {
-        assertThatThrownBy(() -> MmaTarget.of(Arch.SM_86, Variant.INT8_FP8.scheme(), 64))
+        assertThatThrownBy(() -> MmaTarget.of(Arch.SM_86, Variant.INT8_FP8.scheme(), 64, false))
                 .hasMessageContaining("needs sm_89")
                 .hasMessageContaining("int8-fp16-f16f32");
         Scheme wide = Variant.INT8_FP8.scheme();
         assertThatThrownBy(() -> spec(wide, 224, false)).hasMessageContaining("up to 192 with FP8");
         Scheme smooth = Variant.INT8_FP16.scheme().withSmoothQ(true);
         assertThatThrownBy(() -> spec(smooth, 160, false)).hasMessageContaining("up to 128 with smooth Q");
-        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 2)).hasMessageContaining("3 row tiles");
+        assertThatThrownBy(() -> new MmaTarget(QkCode.INT8, 3, 2, false)).hasMessageContaining("3 row tiles");
         assertThatThrownBy(() -> QkCode.of(QkFormat.FP32, Arch.SM_80)).hasMessageContaining("not FP32");
-        MmaTarget int4 = MmaTarget.of(Arch.SM_89, Variant.of("int4-fp8").scheme(), 64);
+        MmaTarget int4 = MmaTarget.of(Arch.SM_89, Variant.of("int4-fp8").scheme(), 64, false);
         assertThatThrownBy(() -> new MmaAttentionSpec(wide, 64, int4, false, false, false, DType.FLOAT16, true))
                 .hasMessageContaining("codes are INT4");
         for (Arch arch : Arch.values()) {
-            MmaTarget.of(arch, NativeSupport.of(arch).recommended().scheme().withTiles(TileShape.MMA_SYNC), 128);
+            MmaTarget.of(arch, NativeSupport.of(arch).recommended().scheme().withTiles(TileShape.MMA_SYNC), 128, false);
         }
     }
 

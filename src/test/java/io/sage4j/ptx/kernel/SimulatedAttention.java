@@ -65,6 +65,8 @@ final class SimulatedAttention implements AutoCloseable {
     MemorySegment lse;
     MemorySegment out;
     Statistics attention;
+    /** Whether the attention kernel summed P as it was rounded. */
+    boolean roundedSum;
 
     SimulatedAttention(AttentionInputs in, Scheme scheme, Memory memory) {
         this(in, scheme, memory, Arch.SM_89);
@@ -86,6 +88,10 @@ final class SimulatedAttention implements AutoCloseable {
 
     QkCode code() {
         return QkCode.of(scheme.qk(), arch);
+    }
+
+    Memory memory() {
+        return memory;
     }
 
     int dim() {
@@ -321,10 +327,23 @@ final class SimulatedAttention implements AutoCloseable {
         return shape.headDim() % 2 == 0 && memory.padding() % 2 == 0;
     }
 
+    /** With the log-sum-exp. */
     SimulatedAttention attend() {
+        return attend(true);
+    }
+
+    SimulatedAttention attend(boolean withLse) {
         boolean causal = in.diagonal() != AttentionProblem.NOT_CAUSAL;
         MmaAttentionSpec spec = new MmaAttentionSpec(
-                scheme, dim, MmaTarget.of(arch, scheme, dim), causal, true, in.smScale() < 0, memory.type(), paired());
+                scheme,
+                dim,
+                MmaTarget.of(arch, scheme, dim, withLse),
+                causal,
+                withLse,
+                in.smScale() < 0,
+                memory.type(),
+                paired());
+        roundedSum = !spec.addsP();
         out = tensor(new float[0], shape.qHeads(), shape.qoLen());
         lse = floats((long) heads * shape.qoLen());
         List<Object> arguments = new ArrayList<>(List.of(
@@ -339,8 +358,11 @@ final class SimulatedAttention implements AutoCloseable {
             arguments.add(global.map(deltaS));
         }
         long[] strides = strides(shape.qHeads(), shape.qoLen());
-        arguments.addAll(List.of(global.map(out), strides[0], strides[1], strides[2], global.map(lse)));
-        arguments.add(scheme.smoothK() ? global.map(correction()) : 0L);
+        arguments.addAll(List.of(global.map(out), strides[0], strides[1], strides[2]));
+        if (withLse) {
+            arguments.add(global.map(lse));
+            arguments.add(scheme.smoothK() ? global.map(correction()) : 0L);
+        }
         arguments.addAll(List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
         if (causal) {
             arguments.add(in.diagonal());

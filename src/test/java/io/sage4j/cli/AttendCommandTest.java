@@ -217,6 +217,12 @@ class AttendCommandTest {
         assertThat(json.get("variant").get("granularity").asText()).isEqualTo("per-thread");
         assertThat(json.get("backend").asText()).isNotEmpty();
         assertThat(json.get("backendReason").asText()).isNotEmpty();
+        assertThat(json.get("variantReason").asText())
+                .isEqualTo("default of backend " + json.get("backend").asText());
+        JsonNode named = JSON.readTree(
+                attend("--json", "--variant", "int8-fp8").succeeds().out());
+        assertThat(named.get("ranAs").get("name").asText()).isEqualTo("int8-fp8");
+        assertThat(named.get("variantReason").asText()).isEqualTo("asked for by name");
         assertThat(json.get("totalMs").asDouble()).isPositive();
         assertThat(json.get("stepMs")).isNotEmpty();
         assertThat(json.get("report").get("vTotal").asLong()).isEqualTo(2 * 2 * 11 * 16);

@@ -218,6 +218,10 @@ class AttendCommandTest {
         assertThat(json.get("backend").asText()).isNotEmpty();
         assertThat(json.get("backendReason").asText()).isNotEmpty();
         assertThat(json.get("variantReason").asText())
+                .isEqualTo("V is too heavy-tailed for the FP16 sums of int8-fp8-f16acc");
+        JsonNode open =
+                JSON.readTree(attend("--json", "--no-watch-v").succeeds().out());
+        assertThat(open.get("variantReason").asText())
                 .isEqualTo("default of backend " + json.get("backend").asText());
         JsonNode named = JSON.readTree(
                 attend("--json", "--variant", "int8-fp8").succeeds().out());

@@ -72,8 +72,6 @@ public final class WgmmaAttention {
     private static final int BARRIER = 8;
     private static final int WARPGROUP_WARPS = 4;
     private static final int LANES = 32;
-    /** Warps that quantize Q: those of the copying warpgroup but the one that copies. */
-    private static final int QUERY_WARPS = WARPGROUP_WARPS - 1;
 
     final KernelBuilder k;
     final WgmmaAttentionSpec spec;
@@ -192,7 +190,7 @@ public final class WgmmaAttention {
                 init(emptyV, s, warps);
             }
             for (int s = 0; s < Q_STAGES; s++) {
-                init(fullQ, s, spec.quantizesQ() ? 1 + QUERY_WARPS : 1);
+                init(fullQ, s, spec.quantizesQ() ? 1 + spec.queryWarps() : 1);
                 init(emptyQ, s, warps);
             }
             k.emit(new Fence(Fence.Kind.MBARRIER_INIT));
@@ -208,10 +206,13 @@ public final class WgmmaAttention {
                 },
                 () -> {
                     k.emit(new SetMaxRegisters(false, spec.producerRegisters()));
-                    Reg first = k.compare(Relation.EQ, Type.U32, tid, Imm.of(spec.consumers() * 128));
-                    k.when(first, this::copy);
+                    int thread = spec.consumers() * 128;
+                    Reg first = spec.copierQuantizes()
+                            ? k.compare(Relation.LT, Type.U32, tid, Imm.of(thread + LANES))
+                            : k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread));
+                    k.when(first, spec.copierQuantizes() ? this::copyAndQuantize : this::copy);
                     if (spec.quantizesQ()) {
-                        Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(spec.consumers() * 128 + LANES));
+                        Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(thread + LANES));
                         k.when(others, this::quantize);
                     }
                 });
@@ -237,6 +238,15 @@ public final class WgmmaAttention {
         });
     }
 
+    /** Runs {@code body} in the copying thread. */
+    private void byOne(Runnable body) {
+        if (spec.copierQuantizes()) {
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(spec.consumers() * 128)), body);
+        } else {
+            body.run();
+        }
+    }
+
     /** The copying thread. */
     private void copy() {
         Reg stage = k.move(Type.U32, Imm.of(0));
@@ -244,8 +254,6 @@ public final class WgmmaAttention {
         Reg begun = k.move(Type.U32, Imm.of(0));
         Reg tile = k.read(Special.CTAID_X);
         Reg tiles = in.tiles();
-        int vPartBytes = dim * ROW_BYTES;
-        int vBytes = spec.vParts() * vPartBytes;
         k.loop(() -> k.compare(Relation.LT, Type.U32, tile, tiles), () -> {
             WgmmaParams.Work work = in.work(tile);
             Reg kvHead = in.kvHead(work.head());
@@ -255,37 +263,85 @@ public final class WgmmaAttention {
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
             Reg first = k.mul(Type.U32, kvHead, in.kTiles());
             Reg fromK = k.index(in.k, first, kStage);
-            Reg fromV = k.index(in.v, first, vBytes);
+            Reg fromV = k.index(in.v, first, vBytes());
             Reg fromScales = k.index(in.kScale, first, SCALE_BYTES);
             k.range(Imm.of(0), work.keyTiles(), 1, j -> {
-                Reg kBarrier = stageAddress(fullK, stage, BARRIER);
-                await(stageAddress(emptyK, stage, BARRIER), parity);
-                expect(kBarrier, kStage + SCALE_BYTES);
-                bulk(
-                        stageAddress(sharedScales, stage, SCALE_BYTES),
-                        k.index(fromScales, j, SCALE_BYTES),
-                        SCALE_BYTES,
-                        kBarrier);
-                bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, j, kStage), kStage, kBarrier);
-                Reg vBarrier = stageAddress(fullV, stage, BARRIER);
-                await(stageAddress(emptyV, stage, BARRIER), parity);
-                expect(vBarrier, vBytes);
-                Reg toV = stageAddress(sharedV, stage, vStage);
-                Reg tileOfV = k.index(fromV, j, vBytes);
-                for (int part = 0; part < spec.vParts(); part++) {
-                    Reg from = k.add(Type.U64, tileOfV, Imm.of((long) part * vPartBytes));
-                    bulk(k.add(toV, part * vPart), from, vPartBytes, vBarrier);
-                }
+                copyKeys(stage, parity, fromScales, fromK, fromV, j);
                 next(stage, parity, stages);
             });
             k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
         });
     }
 
+    /**
+     * The copying warp where it quantizes too: it takes its share of the next work tile's rows when the first copies of a work
+     * tile have been started; with as many stages filled, there is the time. It keeps few registers meanwhile.
+     */
+    private void copyAndQuantize() {
+        Reg passes = k.move(Type.U32, Imm.of(0));
+        Reg begun = k.move(Type.U32, Imm.of(0));
+        Share share = new Share();
+        share.fetch();
+        k.loop(() -> k.compare(Relation.LT, Type.U32, tile(begun), in.tiles()), () -> {
+            WgmmaParams.Work work = in.work(tile(begun));
+            Reg kvHead = in.kvHead(work.head());
+            Reg next = tile(k.add(begun, 1));
+            Reg further = k.select(Type.U32, k.compare(Relation.LT, Type.U32, next, in.tiles()), Imm.of(1), Imm.of(0));
+            copyQ(work, kvHead, further, begun);
+            k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
+            Reg keys = k.mul(Type.U32, kvHead, in.kTiles());
+            Reg end = k.add(Type.U32, keys, work.keyTiles());
+            Reg pause = k.min(Type.U32, k.add(passes, stages), k.add(Type.U32, passes, work.keyTiles()));
+            k.loop(() -> k.compare(Relation.LT, Type.U32, keys, end), () -> {
+                Reg round = k.shr(passes, Integer.numberOfTrailingZeros(stages));
+                Reg parity = k.xor(k.and(round, 1), Imm.of(1));
+                copyKeys(k.and(passes, stages - 1), parity, in.kScale, in.k, in.v, keys);
+                k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
+                k.set(keys, Operation.ADD, Type.U32, keys, Imm.of(1));
+                k.when(k.compare(Relation.EQ, Type.U32, passes, pause), () -> share.until(begun));
+            });
+        });
+    }
+
+    /** Fills a stage of K and of V, once they are empty, from so many tiles behind the addresses. */
+    private void copyKeys(Reg stage, Reg parity, Reg fromScales, Reg fromK, Reg fromV, Reg n) {
+        Reg kBarrier = stageAddress(fullK, stage, BARRIER);
+        await(stageAddress(emptyK, stage, BARRIER), parity);
+        byOne(() -> {
+            expect(kBarrier, kStage + SCALE_BYTES);
+            bulk(
+                    stageAddress(sharedScales, stage, SCALE_BYTES),
+                    k.index(fromScales, n, SCALE_BYTES),
+                    SCALE_BYTES,
+                    kBarrier);
+            bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, n, kStage), kStage, kBarrier);
+        });
+        Reg vBarrier = stageAddress(fullV, stage, BARRIER);
+        await(stageAddress(emptyV, stage, BARRIER), parity);
+        byOne(() -> {
+            expect(vBarrier, vBytes());
+            Reg toV = stageAddress(sharedV, stage, vStage);
+            Reg tileOfV = k.index(fromV, n, vBytes());
+            for (int part = 0; part < spec.vParts(); part++) {
+                Reg from = k.add(Type.U64, tileOfV, Imm.of((long) part * dim * ROW_BYTES));
+                bulk(k.add(toV, part * vPart), from, dim * ROW_BYTES, vBarrier);
+            }
+        });
+    }
+
+    /** Bytes of a tile of V as it comes. */
+    private int vBytes() {
+        return spec.vParts() * dim * ROW_BYTES;
+    }
+
     private void copyQ(WgmmaParams.Work work, Reg kvHead, Reg further, Reg number) {
         Reg buffer = qBuffer(number);
         Reg barrier = stageAddress(fullQ, buffer, BARRIER);
         await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
+        byOne(() -> copyNotes(work, kvHead, further, number, buffer, barrier));
+    }
+
+    private void copyNotes(WgmmaParams.Work work, Reg kvHead, Reg further, Reg number, Reg buffer, Reg barrier) {
         Reg notes = notes(number);
         Address ticket = Address.of(notes).plus(ticketAt(spec));
         k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
@@ -314,27 +370,49 @@ public final class WgmmaAttention {
         }
     }
 
-    /** The warps that quantize Q: while all codes that there is room for wait, the next rows are on their way from memory. */
+    /** The warps that only quantize Q: while all codes that there is room for wait, the next rows are on their way from memory. */
     private void quantize() {
-        Reg lane = k.and(tid, LANES - 1);
-        Reg warp = k.add(k.shr(tid, 5), -(spec.consumers() * WARPGROUP_WARPS + 1));
-        WgmmaQuery query = new WgmmaQuery(k, spec.output(), spec.scheme().granularity(), dim, lane);
-        Reg number = k.move(Type.U32, Imm.of(0));
-        Reg negative = k.compare(Relation.LT, Type.F32, in.scoreScale, Imm.of(0f));
-        k.loop(() -> k.compare(Relation.LT, Type.U32, tile(number), in.tiles()), () -> {
-            fetch(query, warp, tile(number));
+        Share share = new Share();
+        k.loop(share::further, () -> {
+            share.fetch();
+            share.take();
+        });
+    }
+
+    /** A warp's part of the rows of each work tile. */
+    private final class Share {
+        private final Reg lane = k.and(tid, LANES - 1);
+        private final Reg warp = spec.copierQuantizes() ? null : warp();
+        private final WgmmaQuery query =
+                new WgmmaQuery(k, spec.output(), spec.scheme().granularity(), dim, lane);
+        private final Reg number = k.move(Type.U32, Imm.of(0));
+        private final Reg negative = k.compare(Relation.LT, Type.F32, in.scoreScale, Imm.of(0f));
+
+        /** Whether there is another work tile. */
+        Reg further() {
+            return k.compare(Relation.LT, Type.U32, tile(number), in.tiles());
+        }
+
+        /** Goes on until the part of a work tile is done, if there is one; the rows of the next one are under way already. */
+        void until(Reg last) {
+            k.loop(() -> k.and(further(), k.compare(Relation.LE, Type.U32, number, last)), () -> {
+                take();
+                k.when(further(), this::fetch);
+            });
+        }
+
+        /** Quantizes the part of the next work tile. */
+        void take() {
             Reg buffer = qBuffer(number);
             await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
             Reg codes = stageAddress(sharedQ, buffer, qStage);
             Reg notes = notes(number);
             k.emit(new CopyWait(0));
-            units(
-                    warp,
-                    unit -> query.quantize(
-                            stageAddress(sharedRaw, unit, query.rawBytes()),
-                            stageAddress(codes, unit, query.codeBytes()),
-                            stageAddress(notes, unit, query.scaleBytes()),
-                            negative));
+            units(unit -> query.quantize(
+                    stageAddress(sharedRaw, unit, query.rawBytes()),
+                    stageAddress(codes, unit, query.codeBytes()),
+                    stageAddress(notes, unit, query.scaleBytes()),
+                    negative));
             k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
             k.emit(new WarpBarrier());
             Address full = Address.of(stageAddress(fullQ, buffer, BARRIER));
@@ -342,36 +420,45 @@ public final class WgmmaAttention {
                     k.compare(Relation.EQ, Type.U32, lane, Imm.of(0)),
                     () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, full, null)));
             k.set(number, Operation.ADD, Type.U32, number, Imm.of(1));
-        });
+        }
+
+        /** Starts the copies of the part of the next work tile. */
+        void fetch() {
+            WgmmaParams.Work work = in.work(tile(number));
+            Reg head = in.qHead(work.head());
+            Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
+            Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
+            units(unit -> {
+                Reg first = k.mad(
+                        Type.U32, unit, Imm.of(WgmmaQuery.unitRows(spec.scheme().granularity())), start);
+                query.fetch(
+                        stageAddress(sharedRaw, unit, query.rawBytes()),
+                        k.mad64(first, tokenBytes, head),
+                        tokenBytes,
+                        k.sub(Type.S32, in.qoLen, first),
+                        in.channels);
+            });
+            k.emit(new CopyCommit());
+        }
+
+        /** Number of the warp behind the copying one. */
+        private Reg warp() {
+            return k.add(k.shr(tid, 5), -(spec.consumers() * WARPGROUP_WARPS + 1));
+        }
+
+        /** The warp's units, as far apart as there are warps. */
+        private void units(Consumer<Reg> body) {
+            int warps = spec.queryWarps();
+            int units = spec.rows() / WgmmaQuery.unitRows(spec.scheme().granularity());
+            // The copying warp comes last; it has no register for its number.
+            Reg first = warp != null ? warp : k.and(warp(), warps - 1);
+            k.range(first, Imm.of(units), warps, body);
+        }
     }
 
     /** The work tile of a number, counted over those of the CTA. */
     private Reg tile(Reg number) {
         return k.mad(Type.U32, number, k.read(Special.NCTAID_X), k.read(Special.CTAID_X));
-    }
-
-    /** Starts the copies of the warp's part of a work tile. */
-    private void fetch(WgmmaQuery query, Reg warp, Reg tile) {
-        WgmmaParams.Work work = in.work(tile);
-        Reg head = in.qHead(work.head());
-        Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
-        Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
-        units(warp, unit -> {
-            Reg first = k.mad(
-                    Type.U32, unit, Imm.of(WgmmaQuery.unitRows(spec.scheme().granularity())), start);
-            query.fetch(
-                    stageAddress(sharedRaw, unit, query.rawBytes()),
-                    k.mad64(first, tokenBytes, head),
-                    tokenBytes,
-                    k.sub(Type.S32, in.qoLen, first),
-                    in.channels);
-        });
-        k.emit(new CopyCommit());
-    }
-
-    private void units(Reg warp, Consumer<Reg> body) {
-        int units = spec.rows() / WgmmaQuery.unitRows(spec.scheme().granularity());
-        k.range(warp, Imm.of(units), QUERY_WARPS, body);
     }
 
     /** The buffer of Q of a work tile, counted over those of the CTA. */

@@ -139,8 +139,21 @@ public record WgmmaAttentionSpec(
         return consumers() == 2 ? 240 : 160;
     }
 
+    /**
+     * Warps of the copying warpgroup that quantize Q, if they do: all where the registers suffice, so that no sub-partition
+     * has more to do than the others; else those that copy nothing.
+     */
+    int queryWarps() {
+        return consumers() > 2 && stores == Stores.WIDE ? 4 : 3;
+    }
+
+    /** Whether the warp that copies quantizes Q too. */
+    boolean copierQuantizes() {
+        return quantizesQ && queryWarps() == 4;
+    }
+
     /** Registers of a thread of the copying warpgroup. */
     public int producerRegisters() {
-        return 24;
+        return copierQuantizes() ? 32 : 24;
     }
 }

@@ -140,11 +140,12 @@ public record WgmmaAttentionSpec(
     }
 
     /**
-     * Warps of the copying warpgroup that quantize Q, if they do: all where the registers suffice, so that no sub-partition
-     * has more to do than the others; else those that copy nothing.
+     * Warps of the copying warpgroup that quantize Q, if they do: all, so that no sub-partition has more to do than the
+     * others, where that was faster (docs/hopper-kernel.md) and the registers suffice; else those that copy nothing.
      */
     int queryWarps() {
-        return consumers() > 2 && stores == Stores.WIDE ? 4 : 3;
+        boolean gains = consumers() > 2 && !fast() && !halfSums();
+        return gains && stores == Stores.WIDE ? 4 : 3;
     }
 
     /** Whether the warp that copies quantizes Q too. */

@@ -256,6 +256,7 @@ final class WgmmaQuery {
         Reg mine = k.select(Type.U32, upper, high, low);
         return k.max(Type.U16X2, mine, k.shuffleXor(k.select(Type.U32, upper, low, high), bit));
     }
+
     /** Group whose maximum {@link #ofGroups} leaves in a lane. With 64 channels, bit 3 of the lane has always told odd rows. */
     private Reg groupOfLane() {
         if (rowStep() == 1) {

@@ -102,7 +102,11 @@ final class TaskGraphBackend implements AttentionBackend {
                 discard(plan, t);
                 throw t;
             }
-            plans.release(key, plan);
+            if (plan.isSpent()) {
+                plan.close();
+            } else {
+                plans.release(key, plan);
+            }
             return done;
         } catch (SageException e) {
             throw e;

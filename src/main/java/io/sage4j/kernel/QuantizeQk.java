@@ -14,29 +14,28 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  * INT8 and INT4 codes and scales of Q or K (SageAttention, section 3.1; the groups of SageAttention2, section 3.2), with
  * the mean subtracted first if there is one.
  *
- * <p>Grid: heads x as many work-groups as take all sets, {@link #SETS_AT_ONCE} of them one after the other; a set is {@code tile}
- * rows with their {@code groups} scales ({@link io.sage4j.numeric.ScaleGroups}). Every group of a set has the same number of warps
- * of {@link #WARP} work-items; a warp takes every n-th row of its group, a work-item every 32nd channel of them, so that
- * neighbours read and write neighbours. A work-item loads all that it holds before it computes, from the nearest element where its own
- * is outside of the tensor, since a load under a condition is waited for; and keeps it for the codes. Only where a group has more
- * rows than its warps can hold are they read twice. Local memory: 8.5 bytes a work-item. In: a strided
- * tensor. Out: codes [heads][paddedRows][paddedDim], one byte each, zero in the padding; scales [heads][sets * groups]; and the
- * number of inputs of each work-group that are not finite.
+ * <p>Grid: heads x as many work-groups as take all groups of rows that share a scale ({@link io.sage4j.numeric.ScaleGroups}), {@code
+ * items / (32 * warps)} of them side by side, {@link #TURNS} times. A warp of {@link #WARP} work-items takes every
+ * {@code warps}-th row of its group, a work-item every 32nd channel of them, so that neighbours read and write neighbours. A
+ * work-item loads all that it holds before it computes, from the nearest element where its own is outside of the tensor, since a
+ * load under a condition is waited for; and keeps it for the codes. Only where a group has more rows than its warps can hold are
+ * they read twice. Local memory: 8 bytes a work-item. In: a strided tensor. Out: codes [heads][paddedRows][paddedDim], one byte
+ * each, zero in the padding; scales [heads][sets * groups]; and the number of inputs of each work-group that are not finite.
  */
 public final class QuantizeQk {
     /** Work-items of a warp: the channels that are read side by side. */
     public static final int WARP = 32;
 
-    /** Position in the grouping: rows of a set. */
+    /** Position in the grouping: rows of a set of groups. */
     public static final int TILE = 0;
-    /** Position in the grouping: rows of a group of a set. */
+    /** Position in the grouping: rows of a group. */
     public static final int MEMBERS = 1;
     /** Position in the grouping: rows after which the groups repeat. */
     public static final int PERIOD = 2;
-    /** Position in the grouping: sets of one head. */
-    public static final int SETS = 3;
-    /** Position in the grouping: sets of one work-group. */
-    public static final int SETS_AT_ONCE = 4;
+    /** Position in the grouping: groups of one head. */
+    public static final int SCALES = 3;
+    /** Position in the grouping: how many times a work-group takes groups. */
+    public static final int TURNS = 4;
     /** Position in the grouping: rows of the codes of one head, padding included. */
     public static final int PADDED_ROWS = 5;
     /** Position in the grouping: rows that share a mean. */
@@ -50,11 +49,12 @@ public final class QuantizeQk {
 
     /** Option: a group has more rows than its warps hold. */
     public static final int REREAD = 1;
-    /** Option: the rows of a set have several means. */
+    /** Option: the rows of a group have several means. */
     public static final int MEAN_PER_ROW = 2;
-
-    /** Work-items whose maxima one of them puts together. */
-    private static final int SPAN = 8;
+    /** Option: no row and no channel of the codes is padding, and every warp has groups in every turn. */
+    public static final int WHOLE = 4;
+    /** Option: a warp is one of the device, whose work-items can hand each other numbers. */
+    public static final int SHUFFLE = 8;
 
     private QuantizeQk() {}
 
@@ -62,19 +62,19 @@ public final class QuantizeQk {
      * The grouping of a tensor.
      *
      * @param groups rows that share a scale
-     * @param setsAtOnce sets of one work-group
+     * @param turns how many times a work-group takes groups
      * @param rows rows of one head, padding included; a multiple of the tile
      * @param meanRows rows that share a mean
      * @param means means of one head; 0 for no mean
      * @param countsAt where the counts begin
      */
-    public static int[] grouping(ScaleGroups groups, int setsAtOnce, int rows, int meanRows, int means, int countsAt) {
+    public static int[] grouping(ScaleGroups groups, int turns, int rows, int meanRows, int means, int countsAt) {
         int[] numbers = new int[GROUPING_SIZE];
         numbers[TILE] = groups.tile();
         numbers[MEMBERS] = groups.tile() / groups.groups();
         numbers[PERIOD] = groups.period();
-        numbers[SETS] = rows / groups.tile();
-        numbers[SETS_AT_ONCE] = setsAtOnce;
+        numbers[SCALES] = groups.count(rows);
+        numbers[TURNS] = turns;
         numbers[PADDED_ROWS] = rows;
         numbers[MEAN_ROWS] = meanRows;
         numbers[MEANS] = means;
@@ -94,11 +94,12 @@ public final class QuantizeQk {
      * @param paddedDim channels of the codes
      * @param limit largest code
      * @param type element type
-     * @param groups scales of a set
+     * @param groups groups of a set
      * @param width neighbouring rows of one group
      * @param items work-items of a work-group
+     * @param warps warps that share the rows of a group
      * @param rows rows that a work-item holds
-     * @param options sum of {@link #REREAD} and {@link #MEAN_PER_ROW}, as they apply
+     * @param options sum of {@link #REREAD} and so on, as they apply
      */
     public static void quantize(
             KernelContext context,
@@ -117,14 +118,16 @@ public final class QuantizeQk {
             int groups,
             int width,
             int items,
+            int warps,
             int rows,
             int options) {
         int reread = options % 2;
-        int meanPerRow = options / 2;
+        int meanPerRow = options / MEAN_PER_ROW % 2;
+        int whole = options / WHOLE % 2;
+        int shuffle = options / SHUFFLE % 2;
         int blocks = paddedDim / WARP;
-        int warps = items / WARP / groups;
+        int sideBySide = items / WARP / warps;
         float[] largest = context.allocateFloatLocalArray(items);
-        float[] larger = context.allocateFloatLocalArray(items / SPAN);
         int[] found = context.allocateIntLocalArray(items);
         float[] held = new float[rows * blocks];
         float[] centre = new float[blocks];
@@ -132,17 +135,15 @@ public final class QuantizeQk {
         int item = context.localIdx;
         int warp = item / WARP;
         int lane = item - warp * WARP;
-        int group = warp / warps;
-        int firstMember = warp - group * warps;
-        int members = grouping.get(MEMBERS);
+        int side = warp / warps;
+        int firstMember = warp - side * warps;
         int tile = grouping.get(TILE);
         int period = grouping.get(PERIOD);
-        int sets = grouping.get(SETS);
-        int atOnce = grouping.get(SETS_AT_ONCE);
-        int perHead = (sets + atOnce - 1) / atOnce;
-        int head = context.groupIdx / perHead;
-        int firstSet = (context.groupIdx - head * perHead) * atOnce;
-        int lastSet = TornadoMath.min(firstSet + atOnce, sets);
+        int perHead = grouping.get(SCALES);
+        int turns = grouping.get(TURNS);
+        int workGroups = (perHead + sideBySide * turns - 1) / (sideBySide * turns);
+        int head = context.groupIdx / workGroups;
+        int firstScale = (context.groupIdx - head * workGroups) * sideBySide * turns + side;
         int tokens = view.get(Elements.TOKENS);
         int channels = view.get(Elements.CHANNELS);
         int start = Elements.rowStart(view, head, 0);
@@ -153,27 +154,48 @@ public final class QuantizeQk {
         int meanStart = head * means * paddedDim + lane;
         int inputs = 0;
         for (int b = 0; b < blocks; b++) {
-            offsets[b] = start + TornadoMath.min(lane + b * WARP, channels - 1);
+            int channel = lane + b * WARP;
+            if (whole == 0) {
+                channel = TornadoMath.min(channel, channels - 1);
+            }
+            offsets[b] = start + channel;
         }
 
-        for (int set = firstSet; set < lastSet; set++) {
-            int firstRow = set * tile + group * width;
+        for (int turn = 0; turn < turns; turn++) {
+            int index = firstScale + turn * sideBySide;
+            int set = index / groups;
+            int firstRow = set * tile + (index - set * groups) * width;
+            int members = 0;
+            if (index < perHead) {
+                members = grouping.get(MEMBERS);
+            }
             for (int b = 0; b < blocks; b++) {
                 centre[b] = 0f;
-                if (means > 0) {
-                    centre[b] = mean.get(meanStart + firstRow / meanRows * paddedDim + b * WARP);
+            }
+            if (means > 0 && members > 0) {
+                int meanAt = meanStart + firstRow / meanRows * paddedDim;
+                for (int b = 0; b < blocks; b++) {
+                    centre[b] = mean.get(meanAt + b * WARP);
                 }
+            }
+            int chunks = 1;
+            if (reread == 1) {
+                chunks = (members + warps * rows - 1) / (warps * rows);
             }
             float amax = 0f;
             // 0 as long as all is finite, else NaN.
             float poison = 0f;
-            for (int first = firstMember; first < members; first += warps * rows) {
+            for (int chunk = 0; chunk < chunks; chunk++) {
+                int first = firstMember + chunk * warps * rows;
                 for (int r = 0; r < rows; r++) {
                     int member = first + r * warps;
                     int row = firstRow + member / width * period + member % width;
-                    int at = TornadoMath.min(row, tokens - 1) * tokenStride;
+                    if (whole == 0) {
+                        row = TornadoMath.min(row, tokens - 1);
+                    }
                     for (int b = 0; b < blocks; b++) {
-                        held[r * blocks + b] = Elements.load(floats, halves, bfloats, type, at + offsets[b]);
+                        int at = row * tokenStride + offsets[b];
+                        held[r * blocks + b] = Elements.load(floats, halves, bfloats, type, at);
                     }
                 }
                 for (int r = 0; r < rows; r++) {
@@ -181,7 +203,7 @@ public final class QuantizeQk {
                     int row = firstRow + member / width * period + member % width;
                     for (int b = 0; b < blocks; b++) {
                         float y = 0f;
-                        if (member < members && row < tokens && lane + b * WARP < channels) {
+                        if (whole == 1 || member < members && row < tokens && lane + b * WARP < channels) {
                             if (meanPerRow == 1) {
                                 centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * WARP);
                             }
@@ -208,18 +230,37 @@ public final class QuantizeQk {
                     }
                 }
             }
-            largest[item] = amax;
-            context.localBarrier();
-            if (lane < WARP / SPAN) {
-                for (int i = 0; i < SPAN; i++) {
-                    amax = TornadoMath.max(amax, largest[warp * WARP + lane * SPAN + i]);
+            if (shuffle == 1) {
+                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 16));
+                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 8));
+                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 4));
+                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 2));
+                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 1));
+                amax = context.simdBroadcastFirst(amax);
+            } else {
+                largest[item] = amax;
+                for (int lanes = WARP / 2; lanes > 0; lanes = lanes / 2) {
+                    context.localBarrier();
+                    if (lane < lanes) {
+                        largest[item] = TornadoMath.max(largest[item], largest[item + lanes]);
+                    }
                 }
-                larger[warp * (WARP / SPAN) + lane] = amax;
+                context.localBarrier();
+                amax = largest[warp * WARP];
             }
-            context.localBarrier();
-            amax = 0f;
-            for (int i = 0; i < warps * (WARP / SPAN); i++) {
-                amax = TornadoMath.max(amax, larger[group * warps * (WARP / SPAN) + i]);
+            if (warps > 1) {
+                context.localBarrier();
+                if (lane == 0) {
+                    largest[warp] = amax;
+                }
+                context.localBarrier();
+                for (int w = 0; w < warps; w++) {
+                    amax = TornadoMath.max(amax, largest[side * warps + w]);
+                }
+            }
+            if (warps > 1 || shuffle == 0) {
+                // The next turn writes what is read here.
+                context.localBarrier();
             }
 
             float floor = TornadoMath.max(amax, Numbers.AMAX_FLOOR);
@@ -235,10 +276,11 @@ public final class QuantizeQk {
                     held[i] = 0f;
                 }
             }
-            if (lane == 0 && firstMember == 0) {
-                scales.set((head * sets + set) * groups + group, scale);
+            if (lane == 0 && firstMember == 0 && members > 0) {
+                scales.set(head * perHead + index, scale);
             }
-            for (int first = firstMember; first < members; first += warps * rows) {
+            for (int chunk = 0; chunk < chunks; chunk++) {
+                int first = firstMember + chunk * warps * rows;
                 for (int r = 0; r < rows; r++) {
                     int member = first + r * warps;
                     int row = firstRow + member / width * period + member % width;
@@ -254,8 +296,9 @@ public final class QuantizeQk {
                                 y = y - centre[b];
                             }
                         }
-                        if (member < members) {
-                            float code = Rounding.code(y * inverse, limit);
+                        if (whole == 1 || member < members) {
+                            // Never beyond the limit by half; min keeps product and sum from becoming one operation.
+                            float code = Rounding.integer(TornadoMath.min(limit, y * inverse));
                             codes.set(codeStart + row * paddedDim + b * WARP, (byte) (int) code);
                         }
                     }

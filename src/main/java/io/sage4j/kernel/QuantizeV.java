@@ -33,6 +33,11 @@ public final class QuantizeV {
     /** Counts of one work-group. */
     public static final int COUNTS = 4;
 
+    /** Option: subtract the mean. */
+    public static final int SMOOTH = 1;
+    /** Option: no key and no channel of the codes is padding. */
+    public static final int WHOLE = 2;
+
     private static final float HALF_MAX = 65504f;
     /** Warps of a work-group. */
     private static final int WARPS = ITEMS / CHANNELS;
@@ -152,7 +157,7 @@ public final class QuantizeV {
      * @param paddedDim channels of the codes
      * @param blockK keys of a tile
      * @param format see {@link PvCodes}
-     * @param smooth 1 to subtract the mean, else 0
+     * @param options sum of {@link #SMOOTH} and {@link #WHOLE}, as they apply
      * @param type element type
      */
     public static void quantize(
@@ -171,8 +176,10 @@ public final class QuantizeV {
             int paddedDim,
             int blockK,
             int format,
-            int smooth,
+            int options,
             int type) {
+        int smooth = options % 2;
+        int whole = options / WHOLE;
         int rows = blockK / WARPS;
         int[] codeStage = context.allocateIntLocalArray(format == PvCodes.FP16 ? 1 : CHANNELS * (blockK + 1));
         float[] halfStage = context.allocateFloatLocalArray(format == PvCodes.FP16 ? CHANNELS * (blockK + 1) : 1);
@@ -201,7 +208,10 @@ public final class QuantizeV {
             centre = mean.get(head * paddedDim + channel);
         }
         for (int i = 0; i < rows; i++) {
-            int row = TornadoMath.min(first + i * WARPS, tokens - 1);
+            int row = first + i * WARPS;
+            if (whole == 0) {
+                row = TornadoMath.min(row, tokens - 1);
+            }
             held[i] = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
         }
         float inverse = 0f;
@@ -236,7 +246,7 @@ public final class QuantizeV {
         float poison = 0f;
         for (int i = 0; i < rows; i++) {
             float y = 0f;
-            if (first + i * WARPS < tokens && channel < channels) {
+            if (whole == 1 || first + i * WARPS < tokens && channel < channels) {
                 y = held[i] - centre;
             }
             poison = poison + y * 0f;
@@ -291,15 +301,20 @@ public final class QuantizeV {
         context.localBarrier();
 
         int base = (headTile * paddedDim + firstChannel) * blockK;
-        for (int e = item; e < CHANNELS * blockK; e += ITEMS) {
-            int at = e + e / blockK;
-            if (format == PvCodes.FP16) {
-                // TornadoVM's OpenCL backend wants nothing between "new" and the constructor.
-                float kept = halfStage[at];
-                halfCodes.set(base + e, new HalfFloat(kept));
-            }
-            if (format != PvCodes.FP16) {
-                codes.set(base + e, (byte) codeStage[at]);
+        for (int line = 0; line < CHANNELS / WARPS; line++) {
+            int c = warp + line * WARPS;
+            for (int part = 0; part < blockK / CHANNELS; part++) {
+                int position = lane + part * CHANNELS;
+                int from = c * (blockK + 1) + position;
+                int to = base + c * blockK + position;
+                if (format == PvCodes.FP16) {
+                    // TornadoVM's OpenCL backend wants nothing between "new" and the constructor.
+                    float kept = halfStage[from];
+                    halfCodes.set(to, new HalfFloat(kept));
+                }
+                if (format != PvCodes.FP16) {
+                    codes.set(to, (byte) codeStage[from]);
+                }
             }
         }
         if (warp == 0) {

@@ -32,6 +32,9 @@ public final class AttentionPlan implements AutoCloseable {
     /** A first run compiles; drivers' compilers (PoCL's cache, say) do not all bear several of them side by side. */
     private static final Object COMPILING = new Object();
 
+    /** TornadoVM keeps the profile of every run for as long as the plan lives, and gives all of them at once. */
+    private static final int MOST_TIMED_RUNS = 1000;
+
     /** Longest sequence. */
     private static final int MAX_LENGTH = 1 << 30;
 
@@ -57,6 +60,7 @@ public final class AttentionPlan implements AutoCloseable {
     private final TornadoExecutionPlan execution;
     private final boolean timed;
     private TornadoExecutionResult result;
+    private int runs;
 
     private AttentionPlan(
             AttentionProblem problem,
@@ -116,9 +120,10 @@ public final class AttentionPlan implements AutoCloseable {
         }
     }
 
-    /** A plan with its own arrays. */
+    /** A plan with its own arrays, for TornadoVM's default device and with its settings. */
     public static AttentionPlan of(AttentionProblem problem) {
-        return of(problem, ArrayBindings.NONE, KernelConfig.DEFAULT);
+        TornadoDevice device = TornadoExecutionPlan.getDevice(0, 0);
+        return of(problem, ArrayBindings.NONE, device, DeviceSettings.of(device));
     }
 
     /** A plan for TornadoVM's default device, with the flags of its backend. */
@@ -224,8 +229,14 @@ public final class AttentionPlan implements AutoCloseable {
                 out.type());
     }
 
+    /** Whether the profiles of so many runs have piled up that a new plan is cheaper. */
+    public boolean isSpent() {
+        return REAL_TORNADOVM && timed && runs >= MOST_TIMED_RUNS;
+    }
+
     /** Computes the output from what the input arrays hold now. */
     public void run() {
+        runs++;
         if (execution == null) {
             writeEmpty();
             return;
@@ -294,7 +305,8 @@ public final class AttentionPlan implements AutoCloseable {
         }
         String log = result.getProfilerResult().getProfileLog();
         Map<String, Step> found = new HashMap<>();
-        for (Matcher task = TASK.matcher(log == null ? "" : log); task.find(); ) {
+        Matcher task = TASK.matcher(log == null ? "" : lastRun(log));
+        while (task.find()) {
             Map<String, String> fields = new HashMap<>();
             for (Matcher field = FIELD.matcher(task.group(2)); field.find(); ) {
                 fields.put(field.group(1), field.group(2));
@@ -306,6 +318,12 @@ public final class AttentionPlan implements AutoCloseable {
             }
         }
         return stepNames.stream().filter(found::containsKey).map(found::get).toList();
+    }
+
+    /** TornadoVM's log of a plan has all its runs, one after the other, and what was copied since, without steps. */
+    private static String lastRun(String log) {
+        int step = log.lastIndexOf('"' + StepGraph.NAME + '.');
+        return log.substring(Math.max(0, log.lastIndexOf('"' + StepGraph.NAME + '"', step)));
     }
 
     /** What the kernels counted in the last run. */

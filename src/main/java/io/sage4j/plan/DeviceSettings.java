@@ -1,6 +1,7 @@
 package io.sage4j.plan;
 
 import io.sage4j.SageException;
+import io.sage4j.kernel.QuantizeQk;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +33,8 @@ public record DeviceSettings(
     private static final String KEY_PROPERTIES = FILE_PROPERTY + ".";
 
     private static final String FLAGS = "compiler-flags";
+    private static final String SHUFFLES = "shuffles";
+    private static final List<String> BACKEND = List.of(FLAGS, SHUFFLES);
     private static final String ITEMS = "items";
     private static final String FLASH_ROWS = "flash-rows";
     private static final String QUANTIZE_ITEMS = "quantize-items";
@@ -104,13 +107,13 @@ public record DeviceSettings(
 
     private static DeviceSettings of(String name, SettingsFile profile, Traits device, Properties system) {
         List<String> known = new ArrayList<>(PROFILE);
-        known.add(FLAGS);
+        known.addAll(BACKEND);
         SettingsFile user = user(system);
         user.requireOnly(known);
         known.addAll(List.of(MATCH_BACKEND, MATCH_TYPE, MATCH_NAME));
         profile.requireOnly(known);
         SettingsFile backend = SettingsFile.ofJar(device.backend() + ".properties");
-        backend.requireOnly(List.of(FLAGS));
+        backend.requireOnly(BACKEND);
         SettingsFile all = user.over(profile.over(backend));
         KernelConfig kernels = kernels(all);
         requireAtMost(all, ITEMS, device.mostItems(), "work-items in a work-group", device);
@@ -151,11 +154,18 @@ public record DeviceSettings(
             throw new SageException(all.source() + ": " + STAGE_BYTES + " is " + stageBytes + ", expected at least "
                     + KernelConfig.LEAST_STAGE + ", 32 keys of 256 channels");
         }
-        if (quantizeItems < KernelConfig.LEAST_QUANTIZE_ITEMS) {
+        if (quantizeItems < QuantizeQk.WARP) {
             throw new SageException(all.source() + ": " + QUANTIZE_ITEMS + " is " + quantizeItems
-                    + ", expected at least " + KernelConfig.LEAST_QUANTIZE_ITEMS + ", a warp for each scale of a set");
+                    + ", expected at least " + QuantizeQk.WARP + ", a warp");
         }
-        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, all.flag(STEP_TIMES));
+        return new KernelConfig(
+                items,
+                flashRows,
+                quantizeItems,
+                quantizeElements,
+                stageBytes,
+                all.flag(SHUFFLES),
+                all.flag(STEP_TIMES));
     }
 
     private static void requireAtMost(SettingsFile all, String key, long most, String of, Traits device) {

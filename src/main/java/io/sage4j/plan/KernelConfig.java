@@ -9,18 +9,22 @@ import io.sage4j.numeric.ScaleGroups;
  *
  * @param items work-items of a work-group of the kernels that use no local memory
  * @param flashRows rows of Q that a work-group of the flash rung attends
- * @param quantizeItems work-items of a work-group of the quantizer of Q and K, at most; at least 256
+ * @param quantizeItems work-items of a work-group of the quantizer of Q and K, at most; at least 32
  * @param quantizeElements elements of Q or K that one of them holds, about
  * @param stageBytes largest stage of K and V in local memory; at least 32 keys of 256 channels must fit, 32 KiB
+ * @param shuffles whether work-items of a warp can hand each other numbers
  * @param stepTimes whether to time each step, which makes a GPU wait after each
  */
 public record KernelConfig(
-        int items, int flashRows, int quantizeItems, int quantizeElements, int stageBytes, boolean stepTimes) {
-    /** A warp for each of the 8 groups of a set. */
-    static final int LEAST_QUANTIZE_ITEMS = 8 * QuantizeQk.WARP;
-
-    /** For any device: work-groups of at most 256 work-items, 32 KiB of local memory. */
-    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, LEAST_QUANTIZE_ITEMS, 32, 32 * 1024, true);
+        int items,
+        int flashRows,
+        int quantizeItems,
+        int quantizeElements,
+        int stageBytes,
+        boolean shuffles,
+        boolean stepTimes) {
+    /** For any device: work-groups of at most 256 work-items, 32 KiB of local memory, no shuffles. */
+    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 128, 32, 32 * 1024, false, true);
 
     static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
 
@@ -28,7 +32,7 @@ public record KernelConfig(
     public KernelConfig {
         if (items < 1
                 || flashRows < 1
-                || quantizeItems < LEAST_QUANTIZE_ITEMS
+                || quantizeItems < QuantizeQk.WARP
                 || quantizeElements < 1
                 || stageBytes < LEAST_STAGE) {
             throw new IllegalArgumentException("not a kernel configuration: items " + items + ", flashRows " + flashRows
@@ -39,7 +43,7 @@ public record KernelConfig(
 
     /** This configuration with or without step times. */
     public KernelConfig withStepTimes(boolean on) {
-        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, on);
+        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, shuffles, on);
     }
 
     /** Keys staged in local memory at a time: as many 32s as fit and divide {@code blockK}. */
@@ -58,26 +62,41 @@ public record KernelConfig(
      * Who quantizes Q or K.
      *
      * @param items work-items of a work-group
-     * @param rows rows that each of them holds
-     * @param sets sets of scales of a work-group, one after the other
+     * @param warps warps that share the rows of a group of scales
+     * @param rows rows that a work-item holds
+     * @param turns how many times a work-group takes groups
      */
-    record QuantizeGroup(int items, int rows, int sets) {
-        /** Whether a group of scales has more rows than its warps hold. */
-        boolean rereads(ScaleGroups groups) {
-            return groups.tile() > items / QuantizeQk.WARP * rows;
+    record QuantizeGroup(int items, int warps, int rows, int turns) {
+        /** Whether a group has more rows than its warps hold. */
+        boolean rereads(int members) {
+            return members > warps * rows;
+        }
+
+        /** Whether every work-item has as many rows of as many groups. */
+        boolean divides(int members, int scales) {
+            return members == warps * rows && scales % atOnce() == 0;
+        }
+
+        /** Work-groups that take so many groups. */
+        int workGroups(int scales) {
+            return Math.ceilDiv(scales, atOnce());
+        }
+
+        private int atOnce() {
+            return items / QuantizeQk.WARP / warps * turns;
         }
     }
 
-    /** As few warps for each group of scales as hold its rows, and several sets where one has less to do than is held. */
+    /** As few warps for each group of scales as hold its rows; several turns where they have less to do than they can hold. */
     QuantizeGroup quantizeGroup(ScaleGroups groups, int dim) {
         int members = groups.tile() / groups.groups();
         int held = Math.max(1, quantizeElements / (dim / QuantizeQk.WARP));
-        int least = groups.groups() * QuantizeQk.WARP;
+        int most = quantizeItems / QuantizeQk.WARP;
         int warps = 1;
-        while (warps * held < members && 2 * warps * least <= quantizeItems) {
+        while (warps * held < members && 2 * warps <= most) {
             warps *= 2;
         }
         int rows = Math.min(held, Math.ceilDiv(members, warps));
-        return new QuantizeGroup(warps * least, rows, held / rows);
+        return new QuantizeGroup(most / warps * warps * QuantizeQk.WARP, warps, rows, held / rows);
     }
 }

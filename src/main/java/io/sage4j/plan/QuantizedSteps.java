@@ -55,7 +55,7 @@ final class QuantizedSteps implements AttentionSteps {
         }
 
         long workGroups(int heads) {
-            return (long) heads * Math.ceilDiv(sets, who.sets());
+            return (long) heads * who.workGroups(perHead());
         }
     }
 
@@ -71,10 +71,12 @@ final class QuantizedSteps implements AttentionSteps {
         int qHeads = shape.batch() * shape.qHeads();
         int kvHeads = shape.batch() * shape.kvHeads();
         countsOfV = Math.toIntExact((long) kvHeads * layout.kTiles() * chunks() * QuantizeV.COUNTS);
-        int blockQ = scheme.tiles().blockQ();
-        qGroups = grouping(arrays, ofQ, layout.qRows(), blockQ, scheme.smoothQ() ? layout.qTiles() : 0, countsOfV);
+        int qRows = layout.qRows();
+        int means = scheme.smoothQ() ? layout.qTiles() : 0;
+        qGroups = grouping(arrays, ofQ, qRows, shape.qoLen(), scheme.tiles().blockQ(), means, countsOfV);
         int countsOfK = countsOfV + Math.toIntExact(qGroups.workGroups(qHeads));
-        kGroups = grouping(arrays, ofK, layout.kRows(), layout.kRows(), scheme.smoothK() ? 1 : 0, countsOfK);
+        int kRows = layout.kRows();
+        kGroups = grouping(arrays, ofK, kRows, shape.kvLen(), kRows, scheme.smoothK() ? 1 : 0, countsOfK);
         operands = allocate(arrays);
         counts = arrays.ints("counts", countsOfK + kGroups.workGroups(kvHeads));
         vLargest = scheme.pv() == PvFormat.FP16
@@ -98,13 +100,21 @@ final class QuantizedSteps implements AttentionSteps {
         }
     }
 
-    private Grouping grouping(PlanArrays arrays, ScaleGroups groups, int rows, int meanRows, int means, int countsAt) {
+    private Grouping grouping(
+            PlanArrays arrays, ScaleGroups groups, int rows, int tokens, int meanRows, int means, int countsAt) {
         KernelConfig.QuantizeGroup who = config.quantizeGroup(groups, layout.paddedDim());
-        int options = means > 1 && meanRows < groups.tile() ? QuantizeQk.MEAN_PER_ROW : 0;
-        if (who.rereads(groups)) {
+        int members = groups.tile() / groups.groups();
+        int options = config.shuffles() ? QuantizeQk.SHUFFLE : 0;
+        if (means > 1 && meanRows < groups.tile()) {
+            options += QuantizeQk.MEAN_PER_ROW;
+        }
+        if (who.rereads(members)) {
             options += QuantizeQk.REREAD;
         }
-        int[] numbers = QuantizeQk.grouping(groups, who.sets(), rows, meanRows, means, countsAt);
+        if (who.divides(members, groups.count(rows)) && tokens == rows && shape.headDim() == layout.paddedDim()) {
+            options += QuantizeQk.WHOLE;
+        }
+        int[] numbers = QuantizeQk.grouping(groups, who.turns(), rows, meanRows, means, countsAt);
         return new Grouping(groups, rows / groups.tile(), who, options, arrays.ints("grouping", numbers));
     }
 
@@ -242,6 +252,7 @@ final class QuantizedSteps implements AttentionSteps {
                 grouping.groups().groups(),
                 grouping.groups().width(),
                 who.items(),
+                who.warps(),
                 who.rows(),
                 grouping.options());
     }
@@ -267,6 +278,7 @@ final class QuantizedSteps implements AttentionSteps {
     private void quantizeV(StepGraph steps) {
         PlanArrays.Operand v = io.v();
         long groups = (long) shape.batch() * shape.kvHeads() * layout.kTiles() * chunks();
+        boolean whole = shape.kvLen() == layout.kRows() && shape.headDim() == layout.paddedDim();
         steps.graph.task(
                 steps.groups("quantize-v", groups, QuantizeV.ITEMS),
                 QuantizeV::quantize,
@@ -285,7 +297,7 @@ final class QuantizedSteps implements AttentionSteps {
                 layout.paddedDim(),
                 scheme.tiles().blockK(),
                 PvCodes.formatOf(scheme.pv()),
-                scheme.smoothV() ? 1 : 0,
+                (scheme.smoothV() ? QuantizeV.SMOOTH : 0) + (whole ? QuantizeV.WHOLE : 0),
                 v.type());
     }
 

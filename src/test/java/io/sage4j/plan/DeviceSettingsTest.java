@@ -64,6 +64,7 @@ class DeviceSettingsTest {
         DeviceSettings found = of(new DeviceSettings.Traits(backend, type, name, 1024, 48 * 1024));
         assertThat(found.profile()).isEqualTo(profile);
         assertThat(found.compilerFlags()).isEqualTo(backend.equals("opencl") ? "-w" : "");
+        assertThat(found.kernels().shuffles()).isEqualTo(!backend.equals("opencl"));
     }
 
     @Test
@@ -131,7 +132,7 @@ class DeviceSettingsTest {
         "stage-bytes, 100, 'stage-bytes is 100, expected at least 32768'",
         "stage-bytes, 65536, more than the 49152 bytes of local memory of Some GPU",
         "items, 512, more than the 256 work-items in a work-group of Some GPU",
-        "quantize-items, 255, 'quantize-items is 255, expected at least 256'",
+        "quantize-items, 31, 'quantize-items is 31, expected at least 32, a warp'",
         "quantize-items, 512, more than the 256 work-items in a work-group of Some GPU",
         "flash-rows, 257, more than the 256 work-items in a work-group of Some GPU"
     })

@@ -52,6 +52,19 @@ class RanOnDeviceTest {
         }
     }
 
+    /** TornadoVM keeps the profile of every run, tornado-jvm does not. */
+    @Test
+    void aPlanIsSpentAfterManyTimedRuns() {
+        try (AttentionPlan plan = ran()) {
+            for (int run = 1; run < 1000; run++) {
+                assertThat(plan.isSpent()).isFalse();
+                plan.run();
+            }
+            assertThat(plan.isSpent()).isEqualTo(PlanChecks.isRealTornadoVm());
+            assertThat(plan.steps()).extracting(AttentionPlan.Step::name).containsExactlyElementsOf(plan.stepNames());
+        }
+    }
+
     @Test
     void noProfileIsNoEvidence() {
         try (AttentionPlan plan = AttentionPlan.of(

@@ -102,12 +102,11 @@ class NativeTaskGraphTest {
         int all = SHAPE.batch() * heads;
         IntArray view = view(heads, tokens);
         IntArray grouping = IntArray.fromArray(QuantizeQk.grouping(groups, 1, rows, rows, mean == noFloats ? 0 : 1, 0));
-        int items = groups.groups() * QuantizeQk.WARP;
         FloatArray scales = new FloatArray(all * groups.count(rows));
-        IntArray counts = new IntArray(all * rows / groups.tile());
+        IntArray counts = new IntArray(all * groups.count(rows));
         graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, view, grouping)
                 .task(
-                        grid(step, all * rows / groups.tile(), items),
+                        grid(step, all * groups.count(rows), QuantizeQk.WARP),
                         QuantizeQk::quantize,
                         context,
                         view,
@@ -124,9 +123,10 @@ class NativeTaskGraphTest {
                         Elements.FLOAT16,
                         groups.groups(),
                         groups.width(),
-                        items,
+                        QuantizeQk.WARP,
+                        1,
                         groups.tile() / groups.groups(),
-                        0);
+                        QuantizeQk.SHUFFLE);
         return scales;
     }
 

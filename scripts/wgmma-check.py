@@ -4,7 +4,7 @@
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
 PTX_DIR holds wgmma_{f32|fast|f16|pv16}_d{64|128}_c{0|1}_l{0|1}.ptx (FP8 P V by the sum of a tile, fast, or FP16 P V; channels, causal, with lse),
-with _p behind for outputs that are stored in pairs, _u one by one, wgmmaq_{…} for the kernels that quantize Q themselves, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_quantize-q_narrow_d{64|128}.ptx, prep_quantize-v_pv16_d{64|128}.ptx
+with _p behind for outputs that are stored in pairs, _u one by one, wgmmaq_{…} for the kernels that quantize Q themselves, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_quantize-q_narrow_d{64|128}.ptx, prep_quantize-kv_pv16_d{64|128}.ptx
 for FP16; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches.
@@ -149,50 +149,51 @@ class Kernel:
 
 
 class Preprocess:
-    """The native quantizers, one after the other on the current stream: K mean, K, Q, V scale (for FP8), V."""
+    """The native quantizers, one after the other on the current stream: K and V, and Q."""
 
     def __init__(self, folder, dim, half=False, narrow=False):
         """narrow: Q may have fewer channels than dim."""
         load = lambda kernel, entry: cupy.RawModule(
             path=os.path.join(folder, f"prep_{kernel}_d{dim}.ptx")).get_function(entry)
         self.dim, self.half = dim, half
-        self.mean = load("k-mean", "sage_token_mean")
         self.q = load("quantize-q_narrow" if narrow else "quantize-q", "sage_quantize_qk")
-        self.k = load("quantize-k", "sage_quantize_qk")
-        self.scale = load("v-scale", "sage_channel_scale")
-        self.v = load("quantize-v_pv16" if half else "quantize-v", "sage_quantize_v")
+        self.kv = load("quantize-kv_pv16" if half else "quantize-kv", "sage_quantize_kv")
 
     def buffers(self, q, k):
         bh, bk = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
         n_q, n_k, d = -(-q.shape[2] // 64), -(-k.shape[2] // 128), self.dim
         byte = lambda *shape: torch.full(shape, 0x7B, device=DEV, dtype=torch.uint8)
+        word = lambda *shape: torch.full(shape, -7, device=DEV, dtype=torch.int32)
         real = lambda *shape: torch.full(shape, float("nan"), device=DEV)
         ops = dict(dim=d, q=byte(bh, n_q, 64, d), k=byte(bk, n_k, 128, d), v=byte(bk, n_k, 2 if self.half else 1, d, 128),
-                   qs=real(bh, n_q, 32), ks=real(bk, n_k, 4), mean=real(bk, d))
+                   qs=real(bh, n_q, 32), ks=real(bk, n_k, 4), mean=real(bk, d),
+                   partials=real(2 * bk * n_k, d), counters=word(1 + 2 * bk), deferred=word(2 * bk * n_k))
         return ops if self.half else dict(ops, vs=real(bk, d), inverse=real(bk, d))
 
     def steps(self, q, k, v, ops):
+        """As io.sage4j.plan.NativeAttention and io.sage4j.ptx.kernel.QuantizeKv."""
         d = self.dim
         p = lambda t: np.uint64(t.data_ptr())
         u, w = np.uint32, np.uint64
         view = lambda t: [p(t), u(t.shape[1]), w(t.stride(0)), w(t.stride(1)), w(t.stride(2)), u(t.shape[2]), u(t.shape[3])]
-        bh, bk = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
-        n_q, n_k = ops["q"].shape[1], ops["k"].shape[1]
+        bh, n_q, n_k, items = q.shape[0] * q.shape[1], ops["q"].shape[1], ops["k"].shape[1], ops["deferred"].numel()
         stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
         def go(f, grid, threads, args):
             def run():
                 with stream:
                     f(grid, (threads,), tuple(args))
             return run
-        values = {"quantize-v": go(self.v, (2 * n_k, bk), 128, view(v) + [p(ops["v"])])} if self.half else {
-            "v-scale": go(self.scale, (bk, d // 32), 256, view(v) + [p(ops["vs"]), p(ops["inverse"])]),
-            "quantize-v": go(self.v, (2 * n_k, bk), 128, view(v) + [p(ops["inverse"]), p(ops["v"])]),
-        }
+        ctas = min(1024 // (2 * d) * torch.cuda.get_device_properties(0).multi_processor_count, items)
+        outputs = [ops["mean"]] + ([] if self.half else [ops["vs"], ops["inverse"]]) + [ops["k"], ops["ks"], ops["v"]]
+        space = [ops["partials"], ops["counters"], ops["deferred"]]
+        both = go(self.kv, (ctas,), 2 * d, view(k) + view(v) + [p(t) for t in outputs + space]
+                  + [u(n_k), u(items), u(256), u(64 if n_k <= ctas // 2 else 1)])
+        def clear_and_both():
+            ops["counters"].zero_()
+            both()
         return {
-            "k-mean": go(self.mean, (bk, d // 32), 256, view(k) + [p(ops["mean"])]),
-            "quantize-k": go(self.k, (n_k, bk), self.k.max_threads_per_block, view(k) + [p(ops["mean"]), p(ops["k"]), p(ops["ks"])]),
+            "quantize-kv": clear_and_both,
             "quantize-q": go(self.q, (n_q * 4, bh), 128, view(q) + [p(ops["q"]), p(ops["qs"])]),
-            **values,
         }
 
 
@@ -297,8 +298,8 @@ def time_pipeline(folder, lengths, seed):
                 ref = F.scaled_dot_product_attention(q[:1, :2], k[:1, :2], v[:1, :2], is_causal=causal)
             cosine, l1, bias = errors(out[:1, :2], ref)
             size = b * h * n * d
-            # Each input once, K and FP8 V twice (mean and scale come first), codes once.
-            must = 2 * size * (4 if half else 5) + (4 if half else 3) * size
+            # Each input once, codes once.
+            must = 2 * size * 3 + (4 if half else 3) * size
             rate = must / sum(times.values()) * 1e-6
             rows.append(dict(head_dim=d, causal=causal, sums=sums, n=n, ms=all_ms, apart_ms=apart_ms, cudnn_ms=cudnn, ratio=cudnn / all_ms, steps=times,
                              preprocess_gbs=rate, copy_gbs=copy, cosine=cosine, l1=l1))

@@ -21,12 +21,12 @@ for sums in f32:int8-fp8-sm90 fast:int8-fp8-sm90-fast f16:int8-fp8-sm90-f16acc p
         done
     done
 done
-for kernel in k-mean quantize-q quantize-k v-scale quantize-v; do
+for kernel in quantize-q quantize-kv; do
     for dim in 64 128; do
         ./sage4j ptx --kernel "$kernel" --variant int8-fp8-sm90 --head-dim "$dim" -o "$out/prep_${kernel}_d$dim.ptx"
     done
 done
 for dim in 64 128; do
     ./sage4j ptx --kernel quantize-q --variant int8-fp8-sm90 --head-dim "$dim" --narrow -o "$out/prep_quantize-q_narrow_d$dim.ptx"
-    ./sage4j ptx --kernel quantize-v --variant int8-fp16-sm90 --head-dim "$dim" -o "$out/prep_quantize-v_pv16_d$dim.ptx"
+    ./sage4j ptx --kernel quantize-kv --variant int8-fp16-sm90 --head-dim "$dim" -o "$out/prep_quantize-kv_pv16_d$dim.ptx"
 done

@@ -14,6 +14,7 @@ import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.CausalOrder;
 import io.sage4j.ptx.kernel.ChannelScale;
+import io.sage4j.ptx.kernel.Clear;
 import io.sage4j.ptx.kernel.DeltaS;
 import io.sage4j.ptx.kernel.HeavyChannels;
 import io.sage4j.ptx.kernel.KMean;
@@ -23,6 +24,7 @@ import io.sage4j.ptx.kernel.MmaAttentionSpec;
 import io.sage4j.ptx.kernel.MmaTarget;
 import io.sage4j.ptx.kernel.QkCode;
 import io.sage4j.ptx.kernel.QkTarget;
+import io.sage4j.ptx.kernel.QuantizeKv;
 import io.sage4j.ptx.kernel.QuantizeQk;
 import io.sage4j.ptx.kernel.QuantizeQk.Centre;
 import io.sage4j.ptx.kernel.QuantizeQk.Loads;
@@ -45,7 +47,7 @@ public final class NativeAttention {
     private static final int V_KEYS = 64;
     /** Elements of the widest load of the quantizers. */
     private static final int WIDEST_LOAD = 4;
-    /** Bytes of the widest accesses of the Hopper kernel. */
+    /** Bytes of the widest accesses of the Hopper kernels. */
     private static final int CHUNK = 16;
     /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
     private static final double CACHE_SHARE = 0.65;
@@ -179,10 +181,9 @@ public final class NativeAttention {
             attends.add(attend("attend", scheme, Watch.UNLESS_HEAVY));
             attends.add(attend("attend-if-heavy", call.ifHeavy(), Watch.IF_HEAVY));
         }
-        long kMean = scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
-        Centre kCentre = scheme.smoothK() ? Centre.HEAD : Centre.NONE;
-        Codes k =
-                rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), kCentre, kMean);
+        KeysAndValues both = wgmma && call.ifHeavy() == null ? keysAndValues() : null;
+        long kMean = both != null ? both.kMean() : scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
+        Codes k = both != null ? both.k() : keys(kMean);
         long qMean = scheme.smoothQ() ? blockMeans() : 0;
         Centre qCentre = scheme.smoothQ() ? Centre.BLOCK : Centre.NONE;
         Codes q = quantizesQ
@@ -197,8 +198,8 @@ public final class NativeAttention {
                         qCentre,
                         qMean);
         long deltaS = scheme.smoothQ() ? deltaS(kMean, qMean) : 0;
-        long vMean = scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
-        Values v = values(vMean);
+        long vMean = both != null ? both.vMean() : scheme.smoothV() ? mean("smooth-v", call.v()) : 0;
+        Values v = both != null ? both.v() : values(vMean);
         long correction = call.lse() != 0 && scheme.smoothK() ? correction(kMean) : 0;
         attends.forEach(attend -> attend.start(q, k, v, new Extras(vMean, deltaS, correction)));
         return v.heavy();
@@ -244,6 +245,55 @@ public final class NativeAttention {
         return device.allocate(Math.multiplyExact(count, (long) Float.BYTES));
     }
 
+    /**
+     * K and V on Hopper tiles, whose range need not be watched.
+     *
+     * @param kMean 0 without smooth K
+     * @param vMean 0 without smooth V
+     */
+    private record KeysAndValues(Codes k, Values v, long kMean, long vMean) {}
+
+    private KeysAndValues keysAndValues() {
+        boolean wide = isInChunks(call.k()) && isInChunks(call.v());
+        QuantizeKv.Spec spec = QuantizeKv.Spec.of(scheme, call.type(), dim, wide);
+        int parts = layout.kRows() / QuantizeKv.TOKENS;
+        int items = Math.multiplyExact(2 * kvHeads, parts);
+        long codes = (long) kvHeads * layout.kRows() * dim;
+        long channels = (long) kvHeads * dim;
+        Codes k = new Codes(device.allocate(codes), floats((long) kvHeads * parts * WgmmaLayout.K_SCALES));
+        Values v = new Values(device.allocate(codes * (fp8 ? 1 : 2)), fp8 ? floats(channels) : 0, 0, 0);
+        long kMean = scheme.smoothK() ? floats(channels) : 0;
+        long vMean = scheme.smoothV() ? floats(channels) : 0;
+        int words = QuantizeKv.counters(kvHeads);
+        long counters = device.allocate((long) words * Integer.BYTES);
+        launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
+        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
+        arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
+        if (scheme.smoothK()) {
+            arguments.add(kMean);
+        }
+        if (scheme.smoothV()) {
+            arguments.add(vMean);
+        }
+        if (fp8) {
+            arguments.addAll(List.of(v.scales(), floats(channels)));
+        }
+        int ctas = spec.ctas(device.multiprocessors(), items);
+        arguments.addAll(List.of(
+                k.codes(),
+                k.scales(),
+                v.codes(),
+                floats(spec.partials(items)),
+                counters,
+                device.allocate((long) items * Integer.BYTES),
+                parts,
+                items,
+                QuantizeKv.FEW,
+                QuantizeKv.patience(parts, ctas)));
+        launch("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, 1, arguments);
+        return new KeysAndValues(k, v, kMean, vMean);
+    }
+
     private long mean(String step, Placed data) {
         long mean = floats((long) kvHeads * dim);
         List<Object> arguments = input(data, shape.kvHeads(), shape.kvLen());
@@ -261,17 +311,16 @@ public final class NativeAttention {
 
     /** Means of the Q blocks. */
     private long blockMeans() {
-        int rows = scheme.tiles().blockQ();
         long mean = floats((long) heads * layout.qTiles() * dim);
         List<Object> arguments = input(call.q(), shape.qHeads(), shape.qoLen());
         arguments.add(mean);
         launch(
                 "smooth-q",
-                Key.of(KMean.class, call.type(), dim, rows),
-                () -> KMean.ofBlocks(call.type(), dim, rows),
+                Key.of(KMean.class, call.type(), dim, "blocks"),
+                () -> KMean.ofBlocks(call.type(), dim),
                 heads,
                 dim / REDUCED_CHANNELS,
-                layout.qTiles(),
+                Math.ceilDiv(layout.qTiles(), KMean.BLOCKS),
                 arguments);
         return mean;
     }
@@ -312,6 +361,11 @@ public final class NativeAttention {
         return wgmma
                 ? QkTarget.wgmmaK(scheme.granularity())
                 : QkTarget.mma(ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows()), code);
+    }
+
+    private Codes keys(long mean) {
+        Centre centre = scheme.smoothK() ? Centre.HEAD : Centre.NONE;
+        return rows("quantize-k", call.k(), shape.kvHeads(), shape.kvLen(), kTarget(), layout.kRows(), centre, mean);
     }
 
     private Codes rows(

@@ -15,6 +15,7 @@ import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.TokenMean;
 import java.util.List;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
@@ -207,7 +208,10 @@ final class QuantizedSteps implements AttentionSteps {
 
     private void mean(
             StepGraph steps, String name, PlanArrays.Operand x, FloatArray means, int heads, int rows, int segments) {
-        long groups = (long) shape.batch() * heads * segments * (layout.paddedDim() / TokenMeans.CHANNELS);
+        long count = (long) shape.batch() * heads * segments;
+        int lanes = rows > TokenMean.PART ? Numbers.MEAN_LANES : 1;
+        long groups =
+                Math.ceilDiv(count * (layout.paddedDim() / TokenMeans.CHANNELS) * lanes, (long) Numbers.MEAN_LANES);
         steps.graph.task(
                 steps.groups(name, groups, TokenMeans.ITEMS),
                 TokenMeans::mean,
@@ -219,6 +223,8 @@ final class QuantizedSteps implements AttentionSteps {
                 means,
                 rows,
                 segments,
+                (int) count,
+                lanes,
                 layout.paddedDim(),
                 x.type());
     }

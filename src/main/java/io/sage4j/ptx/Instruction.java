@@ -6,6 +6,7 @@ import java.util.List;
 /** One PTX instruction. Immutable; a wrong operand class is refused when it is made. */
 public sealed interface Instruction
         permits Arithmetic,
+                AtomicAdd,
                 Barrier,
                 Branch,
                 BulkCopy,
@@ -16,6 +17,7 @@ public sealed interface Instruction
                 CopyWait,
                 Fence,
                 Load,
+                LoadAcquire,
                 LoadMatrix,
                 Mark,
                 Mbarrier,

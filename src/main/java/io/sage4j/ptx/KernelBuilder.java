@@ -244,6 +244,11 @@ public final class KernelBuilder {
         return loadVector(Space.GLOBAL, type, 1, from, true).get(0);
     }
 
+    /** Loads 1, 2 or 4 values of global memory that nothing writes meanwhile into registers that are there. */
+    public void loadReadOnly(Type type, List<Reg> to, Address from) {
+        emit(new Load(Space.GLOBAL, type, true, to, from));
+    }
+
     /** Loads 1, 2 or 4 values. */
     public List<Reg> loadVector(Space space, Type type, int count, Address from, boolean readOnly) {
         List<Reg> to = regs(type.reg(), count);
@@ -254,6 +259,18 @@ public final class KernelBuilder {
     /** Stores 1, 2 or 4 values. */
     public void store(Space space, Type type, Address to, Operand... from) {
         emit(new Store(space, type, to, List.of(from)));
+    }
+
+    /** Loads a number of global memory that another CTA may write meanwhile, and sees what that one wrote before. */
+    public Reg loadAcquire(Address from) {
+        Reg to = reg(RegType.B32);
+        emit(new LoadAcquire(to, from));
+        return to;
+    }
+
+    /** {@code to} becomes what a number of global memory was before {@code value} is added; see {@link AtomicAdd}. */
+    public void atomicAdd(boolean ordered, Reg to, Address at, Operand value) {
+        emit(new AtomicAdd(ordered, to, at, value));
     }
 
     /** Loads matrices of 8 rows of 16 bytes. */

@@ -22,9 +22,9 @@ public enum Operation {
     /** Larger one; a NaN gives way. */
     MAX(2, "max", Type.U32, Type.S32, Type.U64, Type.S64, Type.F32, Type.U16X2),
     /** Smaller one; a NaN wins. */
-    MIN_NAN(2, "min.NaN", Type.F32),
+    MIN_NAN(2, "min.NaN", Type.F32, Type.F16X2, Type.BF16X2),
     /** Larger one; a NaN wins. */
-    MAX_NAN(2, "max.NaN", Type.F32),
+    MAX_NAN(2, "max.NaN", Type.F32, Type.F16X2, Type.BF16X2),
     /** Bitwise and. */
     AND(2, "and", Type.B32, Type.B64, Type.PRED),
     /** Bitwise or. */
@@ -95,7 +95,7 @@ public enum Operation {
 
     /** Opcode for a type. */
     String opcode(Type type) {
-        boolean integer = type.reg() != RegType.F32 && type != Type.F16X2;
+        boolean integer = type.reg() != RegType.F32 && type != Type.F16X2 && type != Type.BF16X2;
         String middle = "";
         if (!integer) {
             boolean rounds = this == ADD || this == SUB || this == MUL || this == DIV || this == RCP || this == FMA;

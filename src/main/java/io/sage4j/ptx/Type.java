@@ -22,6 +22,8 @@ public enum Type {
     F16X2(4, RegType.B32),
     /** Two unsigned 16-bit integers, the first in the low bits. */
     U16X2(4, RegType.B32),
+    /** Two bfloat16, the first in the low bits. */
+    BF16X2(4, RegType.B32),
     /** IEEE single. */
     F32(4, RegType.F32),
     /** 64 untyped bits. */

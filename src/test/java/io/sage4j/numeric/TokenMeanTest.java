@@ -13,19 +13,37 @@ class TokenMeanTest {
         assertThat(TokenMean.of(row -> row + 0.1f, 7, 1)).isEqualTo(7.1f);
     }
 
-    @Test
-    void lanesAreSummedApartAndThenByHalves() {
-        // Lane 0 sums 2^24 and 1 (lost); in row order the ones of the other lanes would be lost too.
-        float[] x = {0x1p24f, 1, 1, 1, 1, 1, 1, 1, 1};
-        // Lanes: 2^24, 1 x 7. Halves: [2^24 + 1 = 2^24, 2, 2, 2], [2^24 + 2, 4], 2^24 + 6.
-        assertThat(TokenMean.of(row -> x[row], 0, x.length)).isEqualTo((0x1p24f + 6) / 9);
+    /** Mean of zeros, but for 2^24 in the first row, beside which a 1 is lost, and ones in some others. */
+    private static float withOnesAt(int count, int... rows) {
+        float[] x = new float[count];
+        x[0] = 0x1p24f;
+        for (int row : rows) {
+            x[row] = 1;
+        }
+        return TokenMean.of(row -> x[row], 0, count) * count;
     }
 
     @Test
-    void aLaneMeetsTheOneHalfTheLanesAway() {
-        // Lanes 1 and 5 make 2, with 3 and 7 it is 3, and 2^24 + 3 rounds to 2^24 + 4.
-        float[] x = {0x1p24f, 1, 0, 0, 0, 1, 0, 1};
-        assertThat(TokenMean.of(row -> x[row], 0, x.length)).isEqualTo((0x1p24f + 4) / 8);
+    void rowsOfAStrandAreSummedFirst() {
+        // Rows 2 and 11 are of strand 1; row 12 is of strand 2, so here each meets 2^24 alone.
+        assertThat(withOnesAt(16, 2, 11)).isEqualTo(0x1p24f + 2);
+        assertThat(withOnesAt(16, 2, 12)).isEqualTo(0x1p24f);
+        // Strand 1 of the next 32 rows is another one.
+        assertThat(withOnesAt(64, 2, 35)).isEqualTo(0x1p24f);
+        assertThat(withOnesAt(64, 34, 35, 42, 59)).isEqualTo(0x1p24f + 4);
+    }
+
+    @Test
+    void partsAreSummedInLanesAndLanesByHalves() {
+        int part = TokenMean.PART;
+        // Parts 0 and 8 are of one lane.
+        assertThat(withOnesAt(16 * part, 8 * part)).isEqualTo(0x1p24f);
+        // Lanes 1 and 5 make 2, with 3 and 7 it is 4; in order each would be lost.
+        assertThat(withOnesAt(8 * part, part, 3 * part, 5 * part, 7 * part)).isEqualTo(0x1p24f + 4);
+        // Lane 4 meets lane 0 before others join it.
+        assertThat(withOnesAt(8 * part, 4 * part, 6 * part)).isEqualTo(0x1p24f);
+        // Parts 1 and 9 are added before their lane meets another.
+        assertThat(withOnesAt(16 * part, part, 9 * part)).isEqualTo(0x1p24f + 2);
     }
 
     @Test

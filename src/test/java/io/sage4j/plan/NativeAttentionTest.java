@@ -279,8 +279,7 @@ class NativeAttentionTest {
             NativeAttention.run(
                     device, call(device, in, Variant.of("int8-fp8-sm90").scheme(), out, null));
             // Rows of Q that are whole chunks of 16 bytes are quantized by the attention kernel.
-            List<String> steps =
-                    new ArrayList<>(List.of("smooth-k", "quantize-k", "quantize-q", "v-scale", "quantize-v", "attend"));
+            List<String> steps = new ArrayList<>(List.of("clear", "quantize-kv", "quantize-q", "attend"));
             if (inside) {
                 steps.remove("quantize-q");
             }

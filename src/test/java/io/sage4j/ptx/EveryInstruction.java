@@ -94,6 +94,7 @@ final class EveryInstruction {
                     type != Type.PRED
                             && type != Type.F16X2
                             && type != Type.U16X2
+                            && type != Type.BF16X2
                             && count * type.bytes() <= 16
                             && count <= 4;
                     count *= 2) {
@@ -103,6 +104,12 @@ final class EveryInstruction {
                 k.loadVector(Space.SHARED, memory, count, to, false).forEach(v -> keep(k, out, v));
             }
         }
+        for (boolean ordered : new boolean[] {false, true}) {
+            Reg before = k.reg(RegType.B32);
+            k.atomicAdd(ordered, before, Address.of(out), tid);
+            keep(k, out, before);
+        }
+        keep(k, out, k.loadAcquire(Address.of(out)));
         for (int count = 1; count <= 4; count *= 2) {
             List<Reg> plain = k.loadMatrix(count, to);
             List<Reg> transposed = k.regs(RegType.B32, count);

@@ -12,7 +12,7 @@ import io.sage4j.ptx.Type;
  * Scale of each V channel over the tokens of a head, for FP8 V (docs/numerics.md, 4): {@code amax / vRange}, and what
  * {@link QuantizeV} multiplies with, {@code vRange / amax}. A channel with a NaN or an infinity gets scale NaN.
  *
- * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 40, 56 up to 64 channels.
+ * <p>Grid: (batch * heads, paddedDim / 32) CTAs of 256 threads. Shared memory: 1024 bytes. Registers: at most 64.
  * Parameters: the seven of {@link StridedInput}, with smooth V {@code mean} (U64), then {@code scale} and {@code
  * inverse} (U64), for a second range {@code wide_scale} and {@code wide_inverse} (U64) too: all FP32 [batch *
  * heads][paddedDim].

@@ -58,7 +58,7 @@ public enum NativeKernel {
     Q_MEAN("mean of Q over the 128 tokens of each block, for smooth Q; from sm_80 on") {
         @Override
         Kernel generate(Options o) {
-            return KMean.ofBlocks(o.type, o.paddedDim(), TileShape.MMA_SYNC.blockQ());
+            return KMean.ofBlocks(o.type, o.paddedDim());
         }
     },
     /** What smooth Q took from the scores. */
@@ -113,6 +113,18 @@ public enum NativeKernel {
             PvFormat format = o.scheme.pv().ofV();
             VTarget target = o.isWgmma() ? VTarget.wgmma(format) : VTarget.mma(format);
             return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV(), o.pairedStores);
+        }
+    },
+    /** K and V to their codes, each read once. */
+    QUANTIZE_KV(
+            "K and V to the codes of the Hopper attention kernel, each read once; from sm_89 on, with FP16 PV from sm_80 on") {
+        @Override
+        Kernel generate(Options o) {
+            requireCodes(o.scheme);
+            if (!o.isWgmma()) {
+                throw new IllegalArgumentException("it writes for Hopper tiles only, not for " + o.scheme.tiles());
+            }
+            return QuantizeKv.kernel(QuantizeKv.Spec.of(o.scheme, o.type, o.paddedDim(), o.pairedStores));
         }
     },
     /** What smooth K takes from the log-sum-exp. */

@@ -34,19 +34,42 @@ final class StridedInput {
     private final Reg zero;
 
     StridedInput(KernelBuilder k, DType type) {
+        this(k, type, "");
+    }
+
+    /** The same with {@code prefix} before the names of the parameters. */
+    StridedInput(KernelBuilder k, DType type, String prefix) {
         if (type != DType.FLOAT16 && type != DType.BFLOAT16) {
             throw new IllegalArgumentException("native kernels read float16 and bfloat16, not " + type);
         }
         this.k = k;
         this.type = type;
-        data = k.param("data", Type.U64);
-        heads = k.param("heads", Type.U32);
-        strideBatch = k.param("stride_batch", Type.U64);
-        strideHead = k.param("stride_head", Type.U64);
-        strideToken = k.param("stride_token", Type.U64);
-        tokens = k.param("tokens", Type.U32);
-        channels = k.param("channels", Type.U32);
+        data = k.param(prefix + "data", Type.U64);
+        heads = k.param(prefix + "heads", Type.U32);
+        strideBatch = k.param(prefix + "stride_batch", Type.U64);
+        strideHead = k.param(prefix + "stride_head", Type.U64);
+        strideToken = k.param(prefix + "stride_token", Type.U64);
+        tokens = k.param(prefix + "tokens", Type.U32);
+        channels = k.param(prefix + "channels", Type.U32);
         zero = k.move(Type.B16, Imm.ofBits16(0));
+    }
+
+    private StridedInput(Reg first, StridedInput a, StridedInput b) {
+        k = a.k;
+        type = a.type;
+        data = k.select(Type.U64, first, a.data, b.data);
+        heads = a.heads;
+        strideBatch = k.select(Type.U64, first, a.strideBatch, b.strideBatch);
+        strideHead = k.select(Type.U64, first, a.strideHead, b.strideHead);
+        strideToken = k.select(Type.U64, first, a.strideToken, b.strideToken);
+        tokens = a.tokens;
+        channels = a.channels;
+        zero = a.zero;
+    }
+
+    /** {@code a} where {@code first} is true, else {@code b}: tensors of one shape and type. */
+    static StridedInput either(Reg first, StridedInput a, StridedInput b) {
+        return new StridedInput(first, a, b);
     }
 
     Reg tokens() {
@@ -89,7 +112,18 @@ final class StridedInput {
         return values;
     }
 
-    private Reg widen(Reg bits) {
+    /** Type of two elements in a register. */
+    Type pairs() {
+        return type == DType.FLOAT16 ? Type.F16X2 : Type.BF16X2;
+    }
+
+    /** Bits of an infinity. */
+    int infinity() {
+        return type == DType.FLOAT16 ? 0x7C00 : 0x7F80;
+    }
+
+    /** FP32 of an element's bits. */
+    Reg widen(Reg bits) {
         if (type == DType.FLOAT16) {
             return k.convert(Conversion.F32_FROM_F16, bits);
         }

@@ -45,6 +45,18 @@ final class Alu {
         };
     }
 
+    private static LaneFunction bfloats(FloatFunction f) {
+        return (a, b, c) -> {
+            long low = bfloat(bits(f.of(value(a << 16), value(b << 16), value(c << 16))));
+            long high = bfloat(bits(f.of(high(a), high(b), high(c))));
+            return high << 16 | low;
+        };
+    }
+
+    private static float high(long bits) {
+        return value(bits & 0xFFFF0000L);
+    }
+
     static float value(long bits) {
         return Float.intBitsToFloat((int) bits);
     }
@@ -77,6 +89,7 @@ final class Alu {
             case F32 -> ofFloat(operation);
             case F16X2 -> ofHalf(operation);
             case U16X2 -> ofShorts(operation);
+            case BF16X2 -> ofBfloat(operation);
             case U64, S64, B64 -> ofLong(operation, type.isSigned());
             default -> ofInt(operation, type.isSigned());
         };
@@ -108,6 +121,8 @@ final class Alu {
         return switch (operation) {
             case ADD -> halves((a, b, c) -> a + b);
             case MUL -> halves((a, b, c) -> a * b);
+            case MIN_NAN -> halves((a, b, c) -> Math.min(a, b));
+            case MAX_NAN -> halves((a, b, c) -> Math.max(a, b));
             case FMA ->
                 (a, b, c) -> {
                     long low = halfOf((double) half(a) * half(b) + half(c)) & 0xFFFFL;
@@ -123,6 +138,14 @@ final class Alu {
             throw new Fault(operation + " of two 16-bit integers is not modelled");
         }
         return (a, b, c) -> Math.max(a >>> 16, b >>> 16) << 16 | Math.max(a & 0xFFFF, b & 0xFFFF);
+    }
+
+    private static LaneFunction ofBfloat(Operation operation) {
+        return switch (operation) {
+            case MIN_NAN -> bfloats((a, b, c) -> Math.min(a, b));
+            case MAX_NAN -> bfloats((a, b, c) -> Math.max(a, b));
+            default -> throw new Fault(operation + " of bfloat16 is not modelled");
+        };
     }
 
     private static LaneFunction ofInt(Operation operation, boolean signed) {

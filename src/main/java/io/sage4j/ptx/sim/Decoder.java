@@ -2,6 +2,7 @@ package io.sage4j.ptx.sim;
 
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Arithmetic;
+import io.sage4j.ptx.AtomicAdd;
 import io.sage4j.ptx.Compare;
 import io.sage4j.ptx.Convert;
 import io.sage4j.ptx.CopyAsync;
@@ -11,6 +12,7 @@ import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Instruction;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.Load;
+import io.sage4j.ptx.LoadAcquire;
 import io.sage4j.ptx.LoadMatrix;
 import io.sage4j.ptx.Mma;
 import io.sage4j.ptx.Move;
@@ -27,6 +29,7 @@ import io.sage4j.ptx.Shuffle;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Store;
+import io.sage4j.ptx.Type;
 import io.sage4j.ptx.Unpack;
 import io.sage4j.ptx.Vote;
 import io.sage4j.ptx.WarpBarrier;
@@ -105,6 +108,10 @@ final class Decoder {
             };
         } else if (i instanceof Load l) {
             return load(l);
+        } else if (i instanceof LoadAcquire l) {
+            return load(new Load(Space.GLOBAL, Type.U32, false, List.of(l.to()), l.from()));
+        } else if (i instanceof AtomicAdd a) {
+            return atomicAdd(a);
         } else if (i instanceof Store s) {
             return store(s);
         } else if (i instanceof Shuffle s) {
@@ -119,10 +126,9 @@ final class Decoder {
             return Warp::commit;
         } else if (i instanceof CopyWait w) {
             return (warp, mask) -> warp.await(mask, w.pending());
-        } else if (i.requirement().sm() >= Requirement.SM_90.sm()
-                || i instanceof NamedBarrier
-                || i instanceof Vote
-                || i instanceof WarpBarrier) {
+        } else if (i instanceof WarpBarrier) {
+            return (warp, mask) -> requireAllLanes(mask);
+        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote) {
             throw new SimulationException("the interpreter has no " + i.opcode());
         }
         return null;
@@ -253,6 +259,20 @@ final class Decoder {
                         global.write(at[lane] + n * bytes, bytes, value);
                     }
                 }
+            });
+        };
+    }
+
+    private Step atomicAdd(AtomicAdd add) {
+        Source address = address(add.at());
+        Source value = source(add.value(), RegType.B32);
+        int to = register(add.to());
+        return (warp, mask) -> {
+            long[] at = addresses(address, warp, mask, Integer.BYTES);
+            each(warp, mask, lane -> {
+                long before = global.read(at[lane], Integer.BYTES);
+                global.write(at[lane], Integer.BYTES, before + value.of(warp, lane));
+                warp.set(to, lane, before);
             });
         };
     }

@@ -174,10 +174,19 @@ final class SimulatedAttention implements AutoCloseable {
     }
 
     SimulatedAttention quantize() {
+        return quantize(hopper);
+    }
+
+    /** With K and V each in kernels of their own, on Hopper tiles too, as where V is watched. */
+    SimulatedAttention quantizeApart() {
+        return quantize(false);
+    }
+
+    private SimulatedAttention quantize(boolean together) {
         MemorySegment q = tensor(in.q(), shape.qHeads(), shape.qoLen());
         MemorySegment k = tensor(in.k(), shape.kvHeads(), shape.kvLen());
         MemorySegment v = tensor(in.v(), shape.kvHeads(), shape.kvLen());
-        if (scheme.smoothK()) {
+        if (scheme.smoothK() && !together) {
             kMean = mean(k);
         }
         ScaleGroups qGroups = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
@@ -187,10 +196,10 @@ final class SimulatedAttention implements AutoCloseable {
         if (scheme.smoothQ()) {
             qMean = floats((long) heads * layout.qTiles() * dim);
             simulator.run(
-                    KMean.ofBlocks(memory.type(), dim, scheme.tiles().blockQ()),
+                    KMean.ofBlocks(memory.type(), dim),
                     heads,
                     dim / CHANNELS,
-                    layout.qTiles(),
+                    Math.ceilDiv(layout.qTiles(), KMean.BLOCKS),
                     with(input(q, shape.qHeads(), shape.qoLen()), global.map(qMean)));
             deltaS = deltaS(k);
         }
@@ -200,6 +209,10 @@ final class SimulatedAttention implements AutoCloseable {
         QkTarget kTarget = hopper ? QkTarget.wgmmaK(scheme.granularity()) : QkTarget.mma(kGroups, code());
         kCodes = codes((long) kvHeads * layout.kRows() * kTarget.code().rowBytes(dim));
         kScales = floats((long) kvHeads * kGroups.count(layout.kRows()) * kTarget.copies());
+        if (together) {
+            keysAndValues(k, v);
+            return this;
+        }
         QuantizeQk.Centre kCentre = scheme.smoothK() ? QuantizeQk.Centre.HEAD : QuantizeQk.Centre.NONE;
         rows(k, shape.kvHeads(), shape.kvLen(), kTarget, layout.kRows(), kCentre, kMean, kCodes, kScales);
         values(v);
@@ -230,6 +243,48 @@ final class SimulatedAttention implements AutoCloseable {
                     global.map(qScales) + before * WgmmaLayout.Q_SCALES * Float.BYTES);
         }
         return this;
+    }
+
+    /** K and V in one kernel, with a few CTAs; the interpreter runs one after the other, so the first one does all. */
+    private void keysAndValues(MemorySegment k, MemorySegment v) {
+        boolean wide = shape.headDim() % 8 == 0 && memory.padding() % 8 == 0;
+        QuantizeKv.Spec spec = QuantizeKv.Spec.of(scheme, memory.type(), dim, wide);
+        int parts = layout.kRows() / QuantizeKv.TOKENS;
+        int tiles = kvHeads * parts;
+        kMean = scheme.smoothK() ? floats((long) kvHeads * dim) : null;
+        vMean = scheme.smoothV() ? floats((long) kvHeads * dim) : null;
+        vScales = floats((long) kvHeads * dim);
+        vCodes = codes((long) kvHeads * layout.kRows() * dim * (spec.fp8() ? 1 : 2));
+        List<Object> arguments = input(k, shape.kvHeads(), shape.kvLen());
+        arguments.addAll(input(v, shape.kvHeads(), shape.kvLen()));
+        for (MemorySegment mean : new MemorySegment[] {kMean, vMean}) {
+            if (mean != null) {
+                arguments.add(global.map(mean));
+            }
+        }
+        if (spec.fp8()) {
+            arguments.add(global.map(vScales));
+            arguments.add(global.map(floats((long) kvHeads * dim)));
+        }
+        MemorySegment counters = codes((long) QuantizeKv.counters(kvHeads) * Integer.BYTES);
+        counters.fill((byte) 0);
+        simulator.run(
+                QuantizeKv.kernel(spec),
+                3,
+                1,
+                1,
+                with(
+                        arguments,
+                        global.map(kCodes),
+                        global.map(kScales),
+                        global.map(vCodes),
+                        global.map(floats(spec.partials(2L * tiles))),
+                        global.map(counters),
+                        global.map(codes(2L * tiles * Integer.BYTES)),
+                        parts,
+                        2 * tiles,
+                        parts % 2 == 0 ? parts : parts - 1,
+                        2));
     }
 
     private MemorySegment mean(MemorySegment data) {

@@ -165,8 +165,11 @@ class WgmmaQuantizersTest {
     }
 
     private static void check(AttentionInputs in, Scheme scheme, SimulatedAttention.Memory memory) {
-        try (SimulatedAttention run = new SimulatedAttention(in, scheme, memory).quantize()) {
-            new Check(in, scheme).all(run);
+        try (SimulatedAttention run = new SimulatedAttention(in, scheme, memory).quantize();
+                SimulatedAttention apart = new SimulatedAttention(in, scheme, memory).quantizeApart()) {
+            Check check = new Check(in, scheme);
+            check.all(run);
+            check.all(apart);
         }
     }
 
@@ -182,6 +185,8 @@ class WgmmaQuantizersTest {
         "PER_THREAD, BFLOAT16, 100, 31, 65, true, 4",
         "PER_THREAD, FLOAT16, 128, 31, 65, false, 4",
         "PER_WARP, BFLOAT16, 64, 65, 129, true, 4",
+        "PER_BLOCK, FLOAT16, 96, 3, 1300, true, 8",
+        "PER_THREAD, BFLOAT16, 40, 3, 600, false, 0",
     })
     void imagesScalesAndMeansAreTheModels(
             Granularity granularity, DType type, int dim, int qoLen, int kvLen, boolean headsInside, int padding) {

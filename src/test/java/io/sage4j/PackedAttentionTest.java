@@ -176,7 +176,7 @@ class PackedAttentionTest {
             9       | 0 8   | cu_seqlens_q is [9]
             """)
     void starts_that_do_not_fit_are_refused(String startsQ, String startsK, String message) {
-        try (Sage sage = Sage.open("jvm")) {
+        try (Sage sage = Sage.open()) {
             Tensor q = Tensor.allocate(DType.FLOAT32, 1, HEADS, 9, DIM);
             Tensor k = Tensor.allocate(DType.FLOAT32, 1, KV_HEADS, 8, DIM);
             assertThatThrownBy(() ->
@@ -200,7 +200,7 @@ class PackedAttentionTest {
         AttentionSpec masked = AttentionSpec.builder()
                 .mask(Tensor.allocate(DType.BOOL, 1, 1, 8, 8))
                 .build();
-        try (Sage sage = Sage.open("jvm")) {
+        try (Sage sage = Sage.open()) {
             assertThatThrownBy(() -> sage.attendPacked(two, two, two, starts, starts, AttentionSpec.defaults()))
                     .isInstanceOf(SageException.class)
                     .hasMessageContaining("expected batch 1");

@@ -40,8 +40,7 @@ public record StoreMatrix(Address to, List<Reg> from) implements Instruction {
 
     @Override
     public String text() {
-        return opcode() + " " + to + ", {"
-                + String.join(", ", from.stream().map(Object::toString).toList()) + "};";
+        return Instruction.text(opcode(), to, Instruction.vector(from));
     }
 
     @Override

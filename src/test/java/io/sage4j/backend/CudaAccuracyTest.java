@@ -1,7 +1,6 @@
 package io.sage4j.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sage4j.AttentionSpec;
 import io.sage4j.DType;
@@ -46,11 +45,7 @@ class CudaAccuracyTest {
 
     @BeforeAll
     static void open() {
-        boolean available = Sage.backends().stream().anyMatch(b -> b.name().equals(Backends.CUDA) && b.available());
-        if (System.getenv("SAGE4J_REQUIRE_CUDA") != null) {
-            assertThat(available).as("a GPU: %s", Sage.backends()).isTrue();
-        }
-        assumeTrue(available, "no GPU");
+        NativeGpu.orSkip();
         sage = Sage.open(Backends.CUDA);
     }
 

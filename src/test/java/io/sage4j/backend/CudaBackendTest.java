@@ -2,7 +2,6 @@ package io.sage4j.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sage4j.AttentionResult;
 import io.sage4j.AttentionSpec;
@@ -64,19 +63,12 @@ class CudaBackendTest {
     private static final double SMOOTH_Q_LSE_BOUND = 1e-3;
 
     private static final double WGMMA_LSE_BOUND = 6.5e-2;
-    private static final String REQUIRE = "SAGE4J_REQUIRE_CUDA";
 
     private static Sage sage;
 
     @BeforeAll
     static void open() {
-        boolean available = Sage.backends().stream().anyMatch(b -> b.name().equals(Backends.CUDA) && b.available());
-        if (System.getenv(REQUIRE) != null) {
-            assertThat(available)
-                    .as("a GPU, as %s asks: %s", REQUIRE, Sage.backends())
-                    .isTrue();
-        }
-        assumeTrue(available, "no GPU");
+        NativeGpu.orSkip();
         sage = Sage.open(Backends.CUDA);
     }
 

@@ -2,7 +2,6 @@ package io.sage4j.backend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sage4j.AttentionCall;
 import io.sage4j.AttentionResult;
@@ -61,11 +60,7 @@ class CudaDeviceTest {
 
     @BeforeAll
     static void open() {
-        boolean available = Sage.backends().stream().anyMatch(b -> b.name().equals(Backends.CUDA) && b.available());
-        if (System.getenv("SAGE4J_REQUIRE_CUDA") != null) {
-            assertThat(available).as("a GPU: %s", Sage.backends()).isTrue();
-        }
-        assumeTrue(available, "no GPU");
+        NativeGpu.orSkip();
         sage = Sage.open(Backends.CUDA);
         context = DriverSearch.here().driver().orElseThrow().device(0).retainContext();
     }

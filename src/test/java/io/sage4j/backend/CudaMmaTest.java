@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sage4j.DType;
-import io.sage4j.Sage;
 import io.sage4j.Variant;
 import io.sage4j.cuda.CudaDriver;
 import io.sage4j.cuda.DeviceMemory;
@@ -49,11 +48,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CudaMmaTest {
     @BeforeAll
     static void gpu() {
-        boolean available = Sage.backends().stream().anyMatch(b -> b.name().equals(Backends.CUDA) && b.available());
-        if (System.getenv("SAGE4J_REQUIRE_CUDA") != null) {
-            assertThat(available).isTrue();
-        }
-        assumeTrue(available, "no GPU");
+        NativeGpu.orSkip();
     }
 
     private static MemorySegment halves(Arena arena, float[] values) {

@@ -5,8 +5,9 @@ usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick | --variants NAME
 
 COMMAND starts sage4j's command line (default ./sage4j); --quick takes few shapes; --variants takes these variants instead of
 int8-fp8-sm90, beside each other, at some shapes. B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
-whole call from FP16 on, as a graph and its steps one by one, and the attention step alone; PyTorch: scaled_dot_product_attention with cuDNN and with FlashAttention, and
-SageAttention's own call where it is installed. Times are medians of the GPU's time. Needs PyTorch.
+whole call from FP16 on, as a graph and its steps one by one, and the attention step alone; PyTorch: scaled_dot_product_attention with
+cuDNN and with FlashAttention, and SageAttention's own call and its kernel alone where it is installed. Times are medians of the GPU's
+time. Needs PyTorch.
 """
 import json
 import os
@@ -48,14 +49,31 @@ def peers(dim, causal, n):
             continue
         with sdpa_kernel(backend):
             times[name] = median(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
-    try:
-        from sageattention import sageattn
-        times["sageattention"] = median(lambda: sageattn(q, k, v, is_causal=causal))
-    except ImportError:
-        pass
+    times.update(upstream(q, k, v, causal))
     del q, k, v
     torch.cuda.empty_cache()
     return times
+
+
+def upstream(q, k, v, causal):
+    """SageAttention's whole call and its kernel alone, where it is installed; and how far its output is from cuDNN's."""
+    try:
+        from sageattention import core
+    except ImportError:
+        return {}
+    call = lambda: core.sageattn_qk_int8_pv_fp8_cuda_sm90(q, k, v, is_causal=causal)
+    part = slice(0, 1), slice(0, 2)
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        exact = F.scaled_dot_product_attention(*(t[part] for t in (q, k, v)), is_causal=causal).float()
+    l1 = float((call()[part].float() - exact).abs().sum() / exact.abs().sum())
+    if not l1 < 0.1:
+        raise ValueError(f"SageAttention's output is wrong: relative L1 {l1}")
+    codes = core.per_thread_int8_triton(q, k, k.mean(dim=2, keepdim=True), tensor_layout="HND", BLKQ=64, WARPQ=16, BLKK=128, WARPK=128)
+    v_codes, v_scale, _ = core.per_channel_fp8(v, tensor_layout="HND", smooth_v=False)
+    out = torch.empty_like(q)
+    kernel = lambda: core.sm90_compile.qk_int8_sv_f8_accum_f32_fuse_v_scale_attn_inst_buf(
+        codes[0], codes[2], v_codes, out, codes[1], codes[3], v_scale, 1, int(causal), 3, q.shape[-1] ** -0.5, 0)
+    return {"sageattention": median(call), "sageattention_kernel": median(kernel), "sageattention_l1": l1}
 
 
 def main():

@@ -9,28 +9,33 @@ import os
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 CALLS = "results/gpu/sage-h100.json"
 VARIANTS = "results/gpu/hopper-variants-h100.json"
-NAMED = ("int8-fp8-sm90", "int8-fp8-sm90-fast", "int8-fp16-sm90")
 MASK = {"none": "full", "top-left": "causal", "bottom-right": "causal, bottom right"}
 
 
-def table(record):
-    yield "| head_dim, mask | tokens | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 |"
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+def name(row):
+    return f"{row['head_dim']} {MASK[row['causal']]} | {row['tokens']}"
+
+
+def calls(record):
+    """Upstream's columns only where the record has them: it is not on every machine."""
+    upstream = "sageattention" in record["rows"][0]["peers_ms"]
+    beside = " SageAttention ms | ratio | its kernel ms | ratio |" if upstream else ""
+    yield "| head_dim, mask | tokens | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 |" + beside
+    yield "|---|" + "---:|" * (13 if upstream else 9)
     for r in record["rows"]:
-        yield (f"| {r['head_dim']} {MASK[r['causal']]} | {r['tokens']} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} |"
-               f" {r['peers_ms']['cudnn']:.3f} | {r['ratio']:.2f} | {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} |"
-               f" {r['tops']:.0f} | {r['l1']:.4f} |")
+        peers = r["peers_ms"]
+        beside = (f" {peers['sageattention']:.3f} | {peers['sageattention'] / r['ms']:.2f} | {peers['sageattention_kernel']:.3f} |"
+                  f" {peers['sageattention_kernel'] / r['attend_ms']:.2f} |") if upstream else ""
+        yield (f"| {name(r)} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} | {peers['cudnn']:.3f} | {r['ratio']:.2f} |"
+               f" {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} |" + beside)
 
 
 def variants(record):
-    """Those of the record that have a name; it has kernels too that were tried and not taken."""
     yield "| head_dim, mask | tokens | variant | attention ms | TOPS | ratio | end to end | rel. L1 |"
     yield "|---|---:|---|---:|---:|---:|---:|---:|"
-    rows = [r for r in record["timings"] if r["kernel"] in NAMED]
-    order = [(-r["head_dim"], r["mask"] != "full", r["n"]) for r in rows]
-    for r in [r for _, _, r in sorted(zip(order, range(len(rows)), rows), key=lambda x: (x[0], NAMED.index(x[2]["kernel"])))]:
-        yield (f"| {r['head_dim']} {r['mask']} | {r['n']} | `{r['kernel']}` | {r['attention_ms']:.3f} | {r['tops']:.0f} |"
-               f" {r['ratio']:.2f} | {r['end_to_end_ratio']:.2f} | {r['l1']:.4f} |")
+    for r in sorted(record["rows"], key=lambda r: (-r["head_dim"], r["causal"] != "none", r["tokens"])):
+        yield (f"| {name(r)} | `{r['variant']}` | {r['attend_ms']:.3f} | {r['tops']:.0f} | {r['attend_ratio']:.2f} |"
+               f" {r['ratio']:.2f} | {r['l1']:.4f} |")
 
 
 def read(record):
@@ -38,11 +43,13 @@ def read(record):
         return json.load(f)
 
 
-def replace(path, rows):
+def replace(path, title, rows):
+    """Puts the rows in the place of the table behind the comment that names it."""
+    path = os.path.join(ROOT, path)
     with open(path) as f:
         text = f.read()
-    start = text.index(rows[0])
-    end = start
+    mark = f"<!-- {title} -->\n"
+    start = end = text.index(mark) + len(mark)
     while text[end:end + 1] == "|":
         end = text.index("\n", end) + 1
     with open(path + ".part", "w") as f:
@@ -51,10 +58,9 @@ def replace(path, rows):
 
 
 def main():
-    rows = list(table(read(CALLS)))
     for document in ("README.md", "docs/gpu-tensors.md"):
-        replace(os.path.join(ROOT, document), rows)
-    replace(os.path.join(ROOT, "README.md"), list(variants(read(VARIANTS))))
+        replace(document, CALLS, calls(read(CALLS)))
+    replace("README.md", VARIANTS, variants(read(VARIANTS)))
 
 
 if __name__ == "__main__":

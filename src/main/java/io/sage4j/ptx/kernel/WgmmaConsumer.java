@@ -578,12 +578,10 @@ final class WgmmaConsumer {
         kernel.await(barrier, k.and(k.shr(number, rounds), 1));
     }
 
-    /** Gives a stage back; one lane's arrival speaks for what all lanes of the warp have read. */
+    /** Gives a stage back, as far as this thread has read it. */
     private void release(Reg barriers, Reg stage) {
-        k.emit(new WarpBarrier());
-        Reg first = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
         Address at = Address.of(kernel.stageAddress(barriers, stage, BARRIER));
-        k.guarded(first, () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null)));
+        k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null));
     }
 
     private Reg floating(Reg bits) {

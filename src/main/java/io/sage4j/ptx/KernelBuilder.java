@@ -218,6 +218,18 @@ public final class KernelBuilder {
         return move(Type.U32, special);
     }
 
+    /** The float that 32 bits are. */
+    public Reg floating(Reg bits) {
+        Reg to = reg(RegType.F32);
+        emit(new Move(Type.B32, to, bits));
+        return to;
+    }
+
+    /** The bits of a float. */
+    public Reg bits(Reg floating) {
+        return move(Type.B32, floating);
+    }
+
     /** Two 16-bit values in 32 bits. */
     public Reg pack(Operand low, Operand high) {
         Reg to = reg(RegType.B32);

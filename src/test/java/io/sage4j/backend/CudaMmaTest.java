@@ -95,12 +95,13 @@ class CudaMmaTest {
         }
     }
 
-    /** The model of a kernel without log-sum-exp: with one row tile a warp it sums P as it was, with two as rounded. */
+    /** The model of a kernel without log-sum-exp: it sums P as it was, or as rounded. */
     private static ModelResult model(AttentionInputs in, Scheme scheme) {
         var info = DriverSearch.here().driver().orElseThrow().device(0).info();
         Arch arch = Arch.ofCapability(info.computeMajor() * 10 + info.computeMinor());
         int dim = MmaTarget.paddedDim(QkCode.of(scheme.qk(), arch), in.shape().headDim());
-        return MmaTarget.of(arch, scheme, dim, false).rowTiles() == 1
+        MmaTarget target = MmaTarget.of(arch, scheme, dim, false);
+        return new MmaAttentionSpec(scheme, dim, target, false, false, false, DType.FLOAT16, true).addsP()
                 ? VariantModel.run(in, Rung.QUANTIZED, scheme)
                 : VariantModel.runWithRoundedSum(in, Rung.QUANTIZED, scheme);
     }

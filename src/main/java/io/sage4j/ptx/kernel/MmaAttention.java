@@ -7,13 +7,13 @@ import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
-import io.sage4j.ptx.Convert;
 import io.sage4j.ptx.CopyAsync;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
@@ -21,18 +21,18 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.Vote;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /**
  * Quantized attention (docs/numerics.md, 5 and 6) with the matrix instructions of a warp: Q K^T in INT8 or INT4, and P V
  * in FP8 or FP16.
  *
- * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps or 16 to each of 8, in tiles of 64 keys ({@link MmaTarget}). K and V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one
- * barrier a tile. Where shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while
- * Q K(j)^T is computed, with a second barrier. Tiles that every row sees whole run in a first loop without a mask, the
- * others in a second one.
+ * <p>A CTA attends 128 rows of Q, 32 to each of 4 warps or 16 to each of 8, in tiles of 64 keys ({@link MmaTarget}). K and
+ * V are copied two tiles deep, asynchronously: tile j + 1 travels while tile j is multiplied, with one barrier a tile. Where
+ * shared memory has no room for two tiles of V ({@link MmaTarget#vStages()}), V(j) travels while Q K(j)^T is computed, with
+ * a second barrier. Tiles that every row sees whole run in a first loop without a mask, the others in a second one.
  *
  * <pre>
  *   for each tile j: wait for K(j), V(j); barrier; start copying K(j+1), V(j+1)
@@ -42,7 +42,8 @@ import java.util.List;
  * </pre>
  *
  * <p>The maximum is taken of the integer sums, which some architectures compare faster. With smooth Q, {@code c S} becomes
- * {@code c S + ds}, and the maximum is taken behind it.
+ * {@code c S + ds}, and the maximum is taken behind it. INT8 sums in the first loop are {@link FloatScores} unless the
+ * log-sum-exp is written; a warp with a c that is not small runs all its tiles in the second loop, which is exact.
  *
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
  * {@link MmaTarget#sharedBytes}: 48 KiB for INT8 and FP8 at D = 128, 64 KiB for FP16; every access is free of bank
@@ -52,16 +53,16 @@ import java.util.List;
  *
  * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64,
  * {@link io.sage4j.numeric.OperandLayout}, 16-byte aligned); for FP8 {@code v_scale} (U64); with smooth V {@code
- * v_mean} (U64), both FP32 [batch * kvHeads][D]; with smooth Q {@code delta_s} (U64, {@link DeltaS}); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code
- * out_token} (U64, in elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the
- * second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
- * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal only), {@code
- * score_scale} (F32, sm_scale * log2 e); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
+ * v_mean} (U64), both FP32 [batch * kvHeads][D]; with smooth Q {@code delta_s} (U64, {@link DeltaS}); {@code out} (U64),
+ * {@code out_batch}, {@code out_head}, {@code out_token} (U64, in elements); with lse {@code lse} and {@code correction}
+ * (U64, FP32 [batch * qHeads][qoLen], the second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
+ * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal
+ * only), {@code score_scale} (F32, sm_scale * log2 e); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  *
- * <p>l is one more column of P V, of ones, and so the sum of the rounded p; where the log-sum-exp is written, or there is only
- * one row tile, p is added as it was, by each thread its own 16 of a row, and the four threads of a row meet at the end
- * ({@link MmaAttentionSpec#addsP()}). Other differences from the model are in the last bits: {@code c S - m} and {@code O
- * alpha + t} are rounded once; ex2, lg2 and the division by l are approximate. A NaN in FP16 V also reaches rows that do not see its key, if they see its tile.
+ * <p>l is one more column of P V, of ones, and so the sum of the rounded p; or p is added as it was, by each thread its own 16
+ * of a row, and the four threads of a row meet at the end ({@link MmaAttentionSpec#addsP()}). Beside {@link FloatScores},
+ * differences from the model are in the last bits: {@code c S - m} and {@code O alpha + t} are rounded once; ex2, lg2 and
+ * the division by l are approximate. A NaN in FP16 V also reaches rows that do not see its key, if they see its tile.
  */
 public final class MmaAttention {
     private static final int ROWS = TileShape.MMA_SYNC.blockQ();
@@ -72,6 +73,7 @@ public final class MmaAttention {
     private static final int DEPTH = 32;
 
     private static final int FLOAT = 4;
+    private static final int WARP = 32;
 
     private final KernelBuilder k;
     private final MmaAttentionSpec spec;
@@ -178,6 +180,9 @@ public final class MmaAttention {
         Reg scale = qScale();
         Fragments fragments = new Fragments();
         vStart = pv.start(sharedV, lane);
+        if (spec.floatScores()) {
+            k.set(wholeTiles, Type.U32, k.select(Type.U32, isCoarse(scale, tiles, copies), Imm.of(0), wholeTiles));
+        }
         k.range(Imm.of(0), wholeTiles, 1, j -> step(j, tiles, copies, fragments, scale, false));
         k.range(wholeTiles, tiles, 1, j -> step(j, tiles, copies, fragments, scale, true));
     }
@@ -216,6 +221,26 @@ public final class MmaAttention {
         return k.mul(Type.F32, scale, in.scoreScale);
     }
 
+    /** Whether {@link FloatScores} would show in a row of the warp: a score scale of it is not small, or no number. */
+    private Reg isCoarse(Reg qScale, Reg tiles, Copies copies) {
+        Reg largest = k.move(Type.U32, Imm.of(0));
+        // As integers, so that a NaN is the largest.
+        k.range(lane, tiles, WARP, j -> copies.kScales(j)
+                .forEach(scale -> k.set(largest, Operation.MAX, Type.U32, largest, magnitude(scale))));
+        for (int mask = WARP / 2; mask >= 1; mask /= 2) {
+            k.set(largest, Operation.MAX, Type.U32, largest, k.shuffleXor(largest, mask));
+        }
+        Reg product = k.mul(Type.F32, qScale, k.floating(largest));
+        int small = Float.floatToRawIntBits(spec.fp8() ? FloatScores.SMALL_SCALE : FloatScores.SMALL_SCALE_FP16);
+        Reg coarse = k.reg(RegType.PRED);
+        k.emit(new Vote(coarse, k.compare(Relation.GT, Type.U32, magnitude(product), Imm.of(small))));
+        return coarse;
+    }
+
+    private Reg magnitude(Reg floating) {
+        return k.and(k.bits(floating), Integer.MAX_VALUE);
+    }
+
     private void step(Reg j, Reg tiles, Copies copies, Fragments fragments, Reg qScale, boolean masked) {
         boolean lateV = spec.target().vStages() == 1;
         k.emit(new CopyWait(0));
@@ -230,10 +255,16 @@ public final class MmaAttention {
         k.emit(new CopyCommit());
         Reg scale = k.mul(Type.F32, qScale, kScale);
         Reg stage = k.and(j, 1);
-        Scores scores = new Scores(scale, masked ? limits(j) : null, shifts(stage));
+        boolean floats = !masked && spec.floatScores();
+        Operand zero = floats ? k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)) : Imm.of(0f);
+        List<Reg> shifts = shifts(stage);
+        if (floats) {
+            shifts.replaceAll(shift -> k.add(Type.F32, shift, zero));
+        }
+        Scores scores = new Scores(floats, scale, zero, masked ? limits(j) : null, shifts);
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        for (List<List<Reg>> rows : fragments.sums(stage)) {
+        for (List<List<Reg>> rows : fragments.sums(stage, floats)) {
             List<List<Reg>> x =
                     rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
@@ -259,11 +290,13 @@ public final class MmaAttention {
     /**
      * What turns the sums of a tile into scores.
      *
+     * @param floats whether the sums are {@link FloatScores}
      * @param scale factor
+     * @param zero what takes off again what the sums started from, scaled
      * @param limits which are visible; null if all are
-     * @param shifts what smooth Q took from the thread's 16 keys, ascending; empty without
+     * @param shifts what smooth Q took from the thread's 16 keys, ascending, with {@code zero} in it; empty without
      */
-    private record Scores(Reg scale, Limits limits, List<Reg> shifts) {
+    private record Scores(boolean floats, Reg scale, Operand zero, Limits limits, List<Reg> shifts) {
         /** Whether they are scaled before the maximum is taken, and not in the exponent. */
         boolean first() {
             return limits != null || !shifts.isEmpty();
@@ -299,8 +332,8 @@ public final class MmaAttention {
             m = k.add(Type.F32, extreme(x, Operation.MAX, Type.F32), Imm.of(-offset));
         } else {
             Operation further = spec.negativeScale() ? Operation.MIN : Operation.MAX;
-            Reg extreme = k.convert(Conversion.F32_FROM_S32, extreme(sums, further, Type.S32));
-            m = k.fma(extreme, scores.scale(), Imm.of(-offset));
+            Reg extreme = number(extreme(sums, further, Type.S32), scores);
+            m = k.add(Type.F32, k.fma(extreme, scores.scale(), scores.zero()), Imm.of(-offset));
         }
         for (int mask = 1; mask <= 2; mask *= 2) {
             m = k.max(Type.F32, m, k.shuffleXor(m, mask));
@@ -308,14 +341,12 @@ public final class MmaAttention {
         m = k.max(Type.F32, max.get(row), m);
         Reg alpha = k.get(Operation.EX2, Type.F32, k.sub(Type.F32, max.get(row), m));
         k.set(max.get(row), Type.F32, m);
-        Reg minus = k.get(Operation.NEG, Type.F32, m);
+        Reg minus = first ? k.get(Operation.NEG, Type.F32, m) : k.sub(Type.F32, scores.zero(), m);
         for (int n = 0; n < x.size(); n++) {
-            Reg element = x.get(n);
-            if (!first) {
-                k.emit(new Convert(Conversion.F32_FROM_S32, element, List.of(sums.get(n))));
-            }
-            Reg y = first ? k.add(Type.F32, element, minus) : k.fma(element, scores.scale(), minus);
-            k.set(element, Operation.EX2, Type.F32, y);
+            Reg y = first
+                    ? k.add(Type.F32, x.get(n), minus)
+                    : k.fma(number(sums.get(n), scores), scores.scale(), minus);
+            k.set(x.get(n), Operation.EX2, Type.F32, y);
         }
         if (spec.addsP()) {
             Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
@@ -335,15 +366,23 @@ public final class MmaAttention {
 
     private void scaled(List<Reg> sums, List<Reg> x, Scores scores) {
         for (int n = 0; n < x.size(); n++) {
-            Reg element = x.get(n);
-            k.emit(new Convert(Conversion.F32_FROM_S32, element, List.of(sums.get(n))));
+            Reg sum = number(sums.get(n), scores);
             if (scores.shifts().isEmpty()) {
-                k.set(element, Operation.MUL, Type.F32, element, scores.scale());
+                k.set(x.get(n), Operation.MUL, Type.F32, sum, scores.scale());
             } else {
-                Reg shift = scores.shifts().get(n);
-                k.set(element, Operation.FMA, Type.F32, element, scores.scale(), shift);
+                k.set(
+                        x.get(n),
+                        Operation.FMA,
+                        Type.F32,
+                        sum,
+                        scores.scale(),
+                        scores.shifts().get(n));
             }
         }
+    }
+
+    private Reg number(Reg sum, Scores scores) {
+        return scores.floats() ? k.floating(sum) : k.convert(Conversion.F32_FROM_S32, sum);
     }
 
     /** The 16 registers of one of the thread's two rows in a row tile, keys ascending. */
@@ -490,6 +529,14 @@ public final class MmaAttention {
             k.guarded(k.compare(Relation.LT, Type.U32, tid, Imm.of(chunks)), () -> k.emit(copy));
         }
 
+        /** All K scales of a tile. */
+        private List<Reg> kScales(Reg j) {
+            Reg index = k.add(Type.U32, firstTile, j);
+            int count = spec.scheme().granularity() == Granularity.PER_THREAD ? 4 : 1;
+            Address at = Address.of(k.index(in.kScale, index, count * FLOAT));
+            return k.loadVector(Space.GLOBAL, Type.F32, count, at, true);
+        }
+
         /** The thread's one K scale of a tile. */
         private Reg kScale(Reg j) {
             Reg index = k.add(Type.U32, firstTile, j);
@@ -503,7 +550,7 @@ public final class MmaAttention {
     /** Loads Q and K fragments and multiplies them. */
     private final class Fragments {
         private final Reg row = k.add(Type.U32, k.and(lane, 7), k.shl(k.shr(lane, 4), 3));
-        private final Reg start = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
+        private final Reg startOfK = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
         /**
          * Where a lane starts to read Q: its quarters come in the order of the left operand's registers, columns before
          * rows. In K's order the assembler would copy them for every instruction.
@@ -511,8 +558,9 @@ public final class MmaAttention {
         private final Reg startOfQ = qkTile.start(
                 k, k.mad(Type.U32, warp, Imm.of(warpRows * rowBytes), sharedQ), k.and(lane, 15), k.shr(lane, 4));
 
-        /** Q K^T of a stage: [row tile][n8 tile][4]. */
-        private List<List<List<Reg>>> sums(Reg stage) {
+        /** Q K^T of a stage, as floats or as integers: [row tile][n8 tile][4]. */
+        private List<List<List<Reg>>> sums(Reg stage, boolean floats) {
+            List<Operand> start = start(floats);
             List<List<List<Reg>>> s = new ArrayList<>();
             for (int m = 0; m < rowTiles; m++) {
                 List<List<Reg>> rows = new ArrayList<>();
@@ -521,7 +569,7 @@ public final class MmaAttention {
                 }
                 s.add(rows);
             }
-            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), start);
+            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), startOfK);
             for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
                 List<List<Reg>> q = new ArrayList<>();
                 for (int m = 0; m < rowTiles; m++) {
@@ -532,16 +580,26 @@ public final class MmaAttention {
                 for (int n = 0; n < KEYS / N; n += 2) {
                     List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
                     for (int m = 0; m < rowTiles; m++) {
-                        multiply(s.get(m).get(n), q.get(m), keys.subList(0, 2), depth == 0);
-                        multiply(s.get(m).get(n + 1), q.get(m), keys.subList(2, 4), depth == 0);
+                        List<Reg> even = s.get(m).get(n);
+                        List<Reg> odd = s.get(m).get(n + 1);
+                        multiply(even, q.get(m), keys.subList(0, 2), depth == 0 ? start : even);
+                        multiply(odd, q.get(m), keys.subList(2, 4), depth == 0 ? start : odd);
                     }
                 }
             }
             return s;
         }
 
-        private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, boolean first) {
-            k.mma(spec.target().code().shape(), to, q, keys, first ? Collections.nCopies(4, Imm.of(0)) : to);
+        private List<Operand> start(boolean floats) {
+            List<Operand> start = new ArrayList<>();
+            for (int e = 0; e < 4; e++) {
+                start.add(floats ? k.move(Type.U32, Imm.of(FloatScores.START)) : Imm.of(0));
+            }
+            return start;
+        }
+
+        private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, List<? extends Operand> from) {
+            k.mma(spec.target().code().shape(), to, q, keys, from);
         }
     }
 }

@@ -4,6 +4,7 @@ import io.sage4j.DType;
 import io.sage4j.numeric.Accumulator;
 import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
 
@@ -87,11 +88,21 @@ public record MmaAttentionSpec(
     }
 
     /**
-     * Whether p is added up as it was before rounding: the log-sum-exp needs that, and with one row tile there are registers
-     * for it. Else the tensor cores add P up.
+     * Whether p is added up as it was before rounding: the log-sum-exp needs that; and where the tensor cores have most to do,
+     * with INT8 scores and FP32 sums of tiles in FP8, one row tile to a warp, a column of ones would cost more than it saves.
+     * Else the tensor cores add P up.
      */
     public boolean addsP() {
-        return lse || target.rowTiles() == 1;
+        boolean tensorBound = scheme.qk() == QkFormat.INT8 && scheme.accumulator() == Accumulator.FP32_FP32;
+        return lse || tensorBound && rowTiles() == 1;
+    }
+
+    /**
+     * Whether sums of tiles without a mask are {@link FloatScores}: the log-sum-exp would show their rounding, and so would the
+     * score scales of INT4, which are 300 times those of INT8.
+     */
+    boolean floatScores() {
+        return scheme.qk() == QkFormat.INT8 && !lse;
     }
 
     /** Whether P and V are FP8. */

@@ -119,10 +119,11 @@ final class PvProduct {
      * @param p of each row tile, as {@link #round} gives it
      */
     List<Reg> rowSums(List<List<List<Reg>>> p) {
-        Reg ones = k.move(Type.U32, Imm.of(fp8 && !widened ? ONES_E4M3 : ONES_FP16));
+        Imm one = Imm.of(fp8 && !widened ? ONES_E4M3 : ONES_FP16);
+        List<Reg> ones = List.of(k.move(Type.U32, one), k.move(Type.U32, one));
         List<Reg> found = new ArrayList<>();
         for (List<List<Reg>> steps : p) {
-            List<Reg> t = multiply(steps, Collections.nCopies(steps.size(), List.of(ones, ones)));
+            List<Reg> t = multiply(steps, Collections.nCopies(steps.size(), ones));
             // Every column is the same; a thread has two columns of its two rows.
             for (int row = 0; row < 2; row++) {
                 found.add(

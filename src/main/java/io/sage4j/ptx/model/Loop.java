@@ -2,12 +2,14 @@ package io.sage4j.ptx.model;
 
 import io.sage4j.ptx.Branch;
 import io.sage4j.ptx.CopyAsync;
+import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Instruction;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.Line;
 import io.sage4j.ptx.LoadMatrix;
 import io.sage4j.ptx.Mark;
 import io.sage4j.ptx.Mma;
+import io.sage4j.ptx.Move;
 import io.sage4j.ptx.Shuffle;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -17,9 +19,9 @@ import java.util.Map;
 /**
  * The inner loop of a kernel, as one warp runs it: the first loop that multiplies matrices, without a mask.
  *
- * <p>Counted in PTX, an instruction standing for one of the machine's, except: moves, packing of halves into a register and
- * taking them apart are renaming and cost nothing; two FP8 pairs packed are one more integer instruction; an address that is
- * a base plus a constant costs nothing. Counts of the assembled code are in docs/mma-kernels.md beside these.
+ * <p>Counted in PTX, an instruction standing for one of the machine's, except: moves of registers and of zero are renaming and
+ * cost nothing; integers of 64 bits take two; an address that is a base plus a constant costs nothing. Counts of the assembled
+ * code are in docs/mma-kernels.md beside these.
  *
  * @param instructions of a warp
  * @param warps of a CTA
@@ -69,6 +71,7 @@ public record Loop(List<Instruction> instructions, int warps) {
             cycles.put(pipe, 0.0);
         }
         for (Instruction i : instructions) {
+            int count = count(i);
             if (i instanceof Mma mma) {
                 double products = (double) MMA_ELEMENTS * mma.shape().k();
                 add(cycles, Pipe.TENSOR, products / card.tensor(mma.shape()));
@@ -76,12 +79,10 @@ public record Loop(List<Instruction> instructions, int warps) {
                 Pipe pipe = pipe(i);
                 if (pipe != null) {
                     double amount = pipe == Pipe.SHARED ? sharedBytes(i) : WARP;
-                    add(cycles, pipe, amount / card.rate(pipe));
+                    add(cycles, pipe, count * amount / card.rate(pipe));
                 }
             }
-            if (costs(i)) {
-                add(cycles, Pipe.ISSUE, (double) WARP / card.rate(Pipe.ISSUE));
-            }
+            add(cycles, Pipe.ISSUE, (double) count * WARP / card.rate(Pipe.ISSUE));
         }
         cycles.replaceAll((pipe, one) -> one * warps);
         return cycles;
@@ -89,18 +90,26 @@ public record Loop(List<Instruction> instructions, int warps) {
 
     /** Instructions of a warp that start, without those of the tensor cores. */
     public int others() {
-        return (int) instructions.stream()
-                .filter(i -> costs(i) && !(i instanceof Mma))
-                .count();
+        return instructions.stream()
+                .filter(i -> !(i instanceof Mma))
+                .mapToInt(Loop::count)
+                .sum();
     }
 
     private static void add(Map<Pipe, Double> cycles, Pipe pipe, double more) {
         cycles.merge(pipe, more, Double::sum);
     }
 
-    private static boolean costs(Instruction i) {
+    /** The machine's instructions that it stands for. */
+    private static int count(Instruction i) {
         String opcode = i.opcode();
-        return !(i instanceof Mark) && !opcode.startsWith("mov.") && !opcode.equals("neg.f32");
+        if (i instanceof Move move && move.from() instanceof Imm imm) {
+            return imm.bits() == 0 ? 0 : 1;
+        }
+        if (i instanceof Mark || opcode.startsWith("mov.") || opcode.equals("neg.f32")) {
+            return 0;
+        }
+        return opcode.endsWith("64") || opcode.contains(".wide.") ? 2 : 1;
     }
 
     /** What it competes for beside being started; null for nothing that counts. */
@@ -109,7 +118,7 @@ public record Loop(List<Instruction> instructions, int warps) {
             return Pipe.SHARED;
         }
         String opcode = i.opcode();
-        if (!costs(i) || opcode.startsWith("bar") || opcode.startsWith("bra") || opcode.startsWith("cp.async.")) {
+        if (count(i) == 0 || opcode.startsWith("bar") || opcode.startsWith("bra") || opcode.startsWith("cp.async.")) {
             return null;
         }
         if (opcode.startsWith("ld.shared")) {

@@ -116,6 +116,8 @@ final class Decoder {
             return store(s);
         } else if (i instanceof Shuffle s) {
             return shuffle(s);
+        } else if (i instanceof Vote v) {
+            return vote(v);
         } else if (i instanceof LoadMatrix l) {
             return loadMatrix(l);
         } else if (i instanceof Mma m) {
@@ -128,7 +130,7 @@ final class Decoder {
             return (warp, mask) -> warp.await(mask, w.pending());
         } else if (i instanceof WarpBarrier) {
             return (warp, mask) -> requireAllLanes(mask);
-        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier || i instanceof Vote) {
+        } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier) {
             throw new SimulationException("the interpreter has no " + i.opcode());
         }
         return null;
@@ -301,6 +303,17 @@ final class Decoder {
                         };
                 warp.set(to, lane, offered[from]);
             });
+        };
+    }
+
+    private Step vote(Vote vote) {
+        int any = register(vote.any());
+        Source predicate = source(vote.predicate(), RegType.PRED);
+        return (warp, mask) -> {
+            requireAllLanes(mask);
+            long[] found = new long[1];
+            each(warp, mask, lane -> found[0] |= predicate.of(warp, lane));
+            each(warp, mask, lane -> warp.set(any, lane, found[0]));
         };
     }
 

@@ -151,11 +151,13 @@ class MmaAttentionCodeTest {
             assertThat(mix).containsEntry("ex2.approx.ftz.f32", loops * warpRows / 8 * (16 + 1));
             assertThat(mix).containsEntry("bar.sync", loops).containsEntry("cp.async.wait_group", loops);
             assertThat(PtxModule.of(Arch.SM_89, kernel).version()).isEqualTo(version);
-            // Without the log-sum-exp one more n8 tile, of ones, unless a warp has one row tile.
+            // Without the log-sum-exp one more n8 tile, of ones, where that pays; scores are converted only where there
+            // is a mask.
             MmaAttentionSpec plain = spec(Variant.of(variant).scheme(), dim, true, Arch.SM_89, false);
-            int columns = dim + (plain.rowTiles() == 2 ? 8 : 0);
+            int columns = dim + (plain.addsP() ? 0 : 8);
             assertThat(MmaAttention.kernel(plain).mix())
-                    .containsEntry(pv.opcode(), loops * 16 * plain.rowTiles() * 64 * columns / (16 * 8 * pv.k()));
+                    .containsEntry(pv.opcode(), loops * 16 * plain.rowTiles() * 64 * columns / (16 * 8 * pv.k()))
+                    .containsEntry("cvt.rn.f32.s32", plain.rowTiles() * 8 * 4);
         }
     }
 

@@ -6,6 +6,7 @@ import io.sage4j.DType;
 import io.sage4j.Variant;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.QkFormat;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
@@ -19,6 +20,7 @@ import io.sage4j.plan.AttentionProblem;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.MmaShape;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,6 +33,9 @@ import org.junit.jupiter.params.provider.EnumSource;
  * agree to a few ulp, so a p within a few ulp of the middle between two codes may round the other way: one step of E4M3
  * is 2^-4 of that p, of FP16 2^-11, and a sum of 64 and more keeps a small part of it; FP16 sums may differ by one
  * rounding, 2^-11, a tile. The natural-log lse agrees to 2^-20 of one plus its magnitude.
+ *
+ * <p>Without lse, scores that start from 1.5 * 2^23 shift exponents by up to 1.5 score scales, so that now and then a P of
+ * E4M3 does round the other way: one row in 16 may be off by half a step of E4M3, as if one key had half of its weight.
  */
 class MmaAttentionTest {
     private static final SimulatedAttention.Memory PLAIN = new SimulatedAttention.Memory(DType.FLOAT16, false, 0);
@@ -55,7 +60,7 @@ class MmaAttentionTest {
         ModelResult model = VariantModel.run(in, Rung.QUANTIZED, scheme);
         SimulatedAttention run =
                 new SimulatedAttention(in, scheme, memory, arch).quantize().attend();
-        checkOutput(run, model);
+        checkOutput(run, model, 0);
         double worstLse = 0;
         for (int row = 0; row < model.lse().length; row++) {
             float lse = run.lse.getAtIndex(ValueLayout.JAVA_FLOAT, row);
@@ -68,19 +73,24 @@ class MmaAttentionTest {
         assertThat(worstLse)
                 .as("error of the lse")
                 .isLessThan(scheme.smoothQ() || scheme.qk() == QkFormat.INT4 ? BIASED_LSE_BOUND : LSE_BOUND);
-        // Without lse the kernel may be another one: O is divided by the sum of P as it was rounded.
         run.attend(false);
-        checkOutput(run, run.roundedSum ? VariantModel.runWithRoundedSum(in, Rung.QUANTIZED, scheme) : model);
+        // Without lse the kernel may be another one: O is divided by the sum of P as it was rounded.
+        boolean mayRoundTheOtherWay = scheme.pv() == PvFormat.E4M3 && scheme.qk() == QkFormat.INT8;
+        checkOutput(
+                run,
+                run.roundedSum ? VariantModel.runWithRoundedSum(in, Rung.QUANTIZED, scheme) : model,
+                mayRoundTheOtherWay ? model.lse().length / 16 : 0);
         return run;
     }
 
-    private static void checkOutput(SimulatedAttention run, ModelResult model) {
+    /** All rows but {@code others} within the bound, and those within that of a P that rounded the other way. */
+    private static void checkOutput(SimulatedAttention run, ModelResult model, int others) {
         DType type = run.memory().type();
         float[] out = run.output();
         float[] expected = ModelResult.rounded(model.o(), type);
         int dim = out.length / model.lse().length;
-        double worst = 0;
-        for (int row = 0; row < model.lse().length; row++) {
+        double[] errors = new double[model.lse().length];
+        for (int row = 0; row < errors.length; row++) {
             double largest = 0;
             double error = 0;
             for (int d = row * dim; d < (row + 1) * dim; d++) {
@@ -91,9 +101,13 @@ class MmaAttentionTest {
                     assertThat(out[d]).isEqualTo(Float.valueOf(expected[d]));
                 }
             }
-            worst = Math.max(worst, error / Math.max(largest, 1e-30));
+            errors[row] = error / Math.max(largest, 1e-30);
         }
-        assertThat(worst).as("error relative to the row").isLessThan(bound(type));
+        Arrays.sort(errors);
+        assertThat(errors[errors.length - 1])
+                .as("error relative to the row")
+                .isLessThan(others > 0 ? 0x1p-5 : bound(type));
+        assertThat(errors[errors.length - 1 - others]).as("error of most rows").isLessThan(bound(type));
         assertThat(run.overwrittenPadding()).isZero();
     }
 
@@ -217,6 +231,34 @@ class MmaAttentionTest {
         AttentionInputs in = data.inputs(new AttentionShape(1, 1, 1, 70, 100, 64), 9, DType.FLOAT16);
         check(in, Variant.INT8_FP8_F16ACC.scheme(), PLAIN).close();
         check(in.withDiagonal(0), Variant.INT8_FP8.scheme(), PLAIN).close();
+    }
+
+    /**
+     * With a small score scale no score is converted; past the limit all are, in the exact loop, and no P rounds the other
+     * way: scores of this size would shift P by a tenth if they were floats as they stand.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-f16acc, 0.125, true",
+        "int8-fp16, 0.125, true",
+        "int8-fp8-f16acc, 200, false",
+        "int8-fp16, 50, false"
+    })
+    void largeScoreScalesAreExact(String variant, float smScale, boolean small) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 1, 1, 128, 128, 64), 7)
+                .rounded(DType.FLOAT16)
+                .withSmScale(smScale);
+        Scheme scheme = Variant.of(variant).scheme();
+        try (SimulatedAttention run =
+                new SimulatedAttention(in, scheme, PLAIN).quantize().attend(false)) {
+            // 2 tiles of 4 warps, of 2 row tiles of 8 n8 tiles of 4 scores a lane.
+            int conversions = small ? 0 : 2 * 4 * 2 * 8 * 4;
+            assertThat(run.attention.executed().getOrDefault("cvt.rn.f32.s32", 0L))
+                    .isEqualTo(conversions);
+            if (!small) {
+                checkOutput(run, VariantModel.runWithRoundedSum(in, Rung.QUANTIZED, scheme), 0);
+            }
+        }
     }
 
     @Test

@@ -64,17 +64,18 @@ class PredictionTest {
     /** Counted in the assembled code, without padding (CUDA 13.0, docs/mma-kernels.md). */
     @ParameterizedTest
     @CsvSource({
-        "SM_89, int8-fp8-f16acc, 128, 685",
-        "SM_89, int8-fp8-f16acc, 64, 525",
-        "SM_89, int8-fp8, 128, 341",
+        "SM_89, int8-fp8-f16acc, 128, 630",
+        "SM_89, int8-fp8-f16acc, 64, 470",
+        "SM_89, int8-fp8, 128, 316",
         "SM_89, int4-fp8-f16acc, 128, 757",
-        "SM_120A, int8-fp8-f16acc, 128, 682",
-        "SM_89, int8-fp16-f16f32, 128, 745",
-        "SM_80, int8-fp16, 128, 613",
-        "SM_89, int8-fp8, 64, 457"
+        "SM_120A, int8-fp8-f16acc, 128, 627",
+        "SM_89, int8-fp16-f16f32, 128, 690",
+        "SM_80, int8-fp16, 128, 558",
+        "SM_89, int8-fp8, 64, 402",
+        "SM_89, int4-fp8, 128, 357"
     })
     void theCountIsNearTheAssemblers(Arch arch, String variant, int dim, int assembled) {
-        assertThat((double) loop(arch, variant, dim).others()).isCloseTo(assembled, within(0.05 * assembled));
+        assertThat((double) loop(arch, variant, dim).others()).isCloseTo(assembled, within(0.04 * assembled));
     }
 
     /** Upstream's kernel, assembled: 755 instructions beside the matrix ones for 32 rows, 567 at 64 channels. */

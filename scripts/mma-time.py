@@ -2,6 +2,7 @@
 """Times the native mma.sync attention kernels on a GPU machine, kernel alone, and upstream's sm89 kernel beside them if it was built.
 
 usage: mma-time.py PTX_DIR OUT.json [--upstream CUBIN] [--lengths 1024,4096,16384] [--commit COMMIT]
+       mma-time.py PTX_DIR --once      (starts each kernel once, on few and ragged tokens: for compute-sanitizer)
 
 PTX_DIR holds VARIANT_d{64|128}[_causal].ptx; scripts/mma-ptx.sh makes them. CUBIN holds instances of SageAttention's
 qk_int_sv_f8_attn_kernel<128, 64, 32, 64, D, kInt8, kPerThread, kPerThread, float, true, half, kCudaCore, MASK, false, true, false, true>
@@ -28,6 +29,7 @@ UPSTREAM = (
     "_Z24qk_int_sv_f8_attn_kernelILj128ELj64ELj32ELj64ELj{dim}EL8DataType1EL16QuantGranularity3ELS1_3EfLb1E6__halfL11ComputeUnit1E"
     "L8MaskMode{mask}ELb0ELb1ELb0ELb1EEvPaS5_S5_PT9_PfS8_S8_S8_S8_jjjjjjjjjjjjjjjf"
 )
+VARIANTS = ("int8-fp8-f16acc", "int8-fp8", "int8-fp16", "int8-fp16-f16f32", "int4-fp8-f16acc")
 LOG2E = 1.4426950408889634
 
 
@@ -69,7 +71,8 @@ class Case:
     def out(self):
         return torch.full((self.batch, self.heads, self.n, self.dim), float("nan"), dtype=torch.float16, device="cuda")
 
-    def ours(self, ptx, variant):
+    def ours(self, ptx, variant, qo_len=None, kv_len=None):
+        """A launch and its output; fewer tokens than the case has leave the rest of the operands unread."""
         fp8 = "-fp8" in variant
         kernel = cupy.RawModule(path=ptx).get_function("sage_mma_attention")
         rows, keys = 128, 64
@@ -86,7 +89,7 @@ class Case:
         args += [self.ds.data_ptr()] if int4 else []
         args += [out.data_ptr(), self.heads * n * dim, n * dim, dim]
         args = [np.uint64(a) for a in args]
-        args += [np.uint32(n), np.uint32(n), np.uint32(self.heads), np.uint32(1), np.uint32(dim)]
+        args += [np.uint32(qo_len or n), np.uint32(kv_len or n), np.uint32(self.heads), np.uint32(1), np.uint32(dim)]
         args += [np.int32(0)] if self.causal else []
         args += [np.float32(self.sm_scale * LOG2E)]
         grid = (n // 128, self.heads, self.batch)
@@ -138,14 +141,37 @@ def relative_l1(a, b):
     return ((a.float() - b.float()).abs().sum() / b.float().abs().sum()).item()
 
 
+def kernels(folder, dim, causal):
+    """Variants that the folder has for a head_dim and a mask, and their files."""
+    for variant in VARIANTS:
+        file = os.path.join(folder, f"{variant}_d{dim}{'_causal' if causal else ''}.ptx")
+        if os.path.exists(file):
+            yield variant, file
+
+
+def once(folder):
+    for dim in (128, 64):
+        for causal in (False, True):
+            case = Case(1, 2, 256, dim, causal)
+            for variant, file in kernels(folder, dim, causal):
+                launch, out = case.ours(file, variant, qo_len=150, kv_len=200)
+                launch()
+                written = ~torch.isnan(out)
+                assert written[:, :, :150].all() and not written[:, :, 150:].any()
+                print(os.path.basename(file), "started")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("ptx")
-    parser.add_argument("out")
+    parser.add_argument("out", nargs="?")
+    parser.add_argument("--once", action="store_true")
     parser.add_argument("--upstream")
     parser.add_argument("--lengths", default="1024,4096,16384")
     parser.add_argument("--commit", help="of the source that made PTX_DIR, for the record")
     args = parser.parse_args()
+    if args.once:
+        return once(args.ptx)
     torch.backends.cuda.matmul.allow_tf32 = False
     smi = ["nvidia-smi", "--query-gpu=name,driver_version,clocks.sm", "--format=csv,noheader"]
     command = "scripts/mma-time.py " + " ".join(sys.argv[1:])
@@ -157,15 +183,13 @@ def main():
                 case = Case(4, 32, n, dim, causal)
                 ops = 4 * 4 * 32 * n * n * dim / (2 if causal else 1)
                 runs = {}
-                for variant in ("int8-fp8-f16acc", "int8-fp8", "int8-fp16", "int8-fp16-f16f32", "int4-fp8-f16acc"):
-                    file = os.path.join(args.ptx, f"{variant}_d{dim}{'_causal' if causal else ''}.ptx")
-                    if os.path.exists(file):
-                        runs[variant] = case.ours(file, variant)
+                for variant, file in kernels(args.ptx, dim, causal):
+                    runs[variant] = case.ours(file, variant)
                 if args.upstream:
                     runs["upstream sm89 f16"] = case.upstream(args.upstream)
                 row = {"dim": dim, "causal": causal, "tokens": n, "ms": {}, "tops": {}}
                 for name, (launch, _) in runs.items():
-                    ms = timed(launch, 21 if n <= 8192 else 11)
+                    ms = timed(launch, 21)
                     row["ms"][name] = round(ms, 4)
                     row["tops"][name] = round(ops / ms * 1e-9, 1)
                 if n <= 4096:
@@ -173,7 +197,7 @@ def main():
                     row["relative_l1_of_a_head"] = {
                         name: round(relative_l1(out[0, 0], exact), 5) for name, (_, out) in runs.items() if name.startswith(("int8-fp8", "up"))
                     }
-                if "upstream sm89 f16" in runs:
+                if {"upstream sm89 f16", "int8-fp8-f16acc"} <= runs.keys():
                     row["ours_to_upstream"] = round(row["tops"]["int8-fp8-f16acc"] / row["tops"]["upstream sm89 f16"], 3)
                     row["difference"] = round(relative_l1(runs["int8-fp8-f16acc"][1], runs["upstream sm89 f16"][1]), 6)
                 assert not any(math.isnan(o.float().sum().item()) for _, o in runs.values())

@@ -38,7 +38,6 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -198,15 +197,15 @@ class CudaMmaTest {
 
     /** The same with data of every kind: some have score scales that are not small. */
     @ParameterizedTest
-    @EnumSource(value = HardData.class, mode = EnumSource.Mode.MATCH_NONE, names = ".*_IN_.*")
-    void hardDataWithoutLogSumExp(HardData data) {
+    @ValueSource(strings = {"int8-fp8", "int8-fp8-f16acc", "int8-fp16", "int4-fp8"})
+    void hardDataWithoutLogSumExp(String variant) {
+        Scheme scheme = Variant.of(variant).scheme();
         try (TestGpu gpu = new TestGpu()) {
-            for (String variant : new String[] {"int8-fp8", "int8-fp8-f16acc", "int8-fp16", "int4-fp8"}) {
-                Scheme scheme = Variant.of(variant).scheme();
+            for (HardData data : HardData.allFinite()) {
                 AttentionInputs in = data.inputs(new AttentionShape(1, 2, 1, 130, 300, 64), 5, DType.FLOAT16)
                         .withDiagonal(200);
                 assertThat(worst(run(gpu, in, scheme), in, scheme))
-                        .as(variant)
+                        .as("%s", data)
                         .isLessThan(scheme.pv() == PvFormat.E4M3 ? 4e-2 : 1e-2);
             }
         }

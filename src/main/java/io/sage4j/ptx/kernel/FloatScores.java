@@ -15,11 +15,13 @@ final class FloatScores {
     /** What scores start from. */
     static final int START = Float.floatToRawIntBits(Numbers.ROUND_TO_INT);
 
-    /** Largest c whose shift does not show in E4M3. */
-    static final float SMALL_SCALE = 0x1p-8f;
-
-    /** The same for FP16: a tenth of a percent. */
-    static final float SMALL_SCALE_FP16 = 0x1p-10f;
+    private static final float SMALL_SCALE = 0x1p-8f;
+    private static final float SMALL_SCALE_FP16 = 0x1p-10f;
 
     private FloatScores() {}
+
+    /** Largest c whose shift is small beside the rounding of P to E4M3, or to FP16, of which it is a tenth of a percent. */
+    static float smallScale(boolean fp16) {
+        return fp16 ? SMALL_SCALE_FP16 : SMALL_SCALE;
+    }
 }

@@ -231,7 +231,7 @@ public final class MmaAttention {
             k.set(largest, Operation.MAX, Type.U32, largest, k.shuffleXor(largest, mask));
         }
         Reg product = k.mul(Type.F32, qScale, k.floating(largest));
-        int small = Float.floatToRawIntBits(spec.fp8() ? FloatScores.SMALL_SCALE : FloatScores.SMALL_SCALE_FP16);
+        int small = Float.floatToRawIntBits(FloatScores.smallScale(!spec.fp8()));
         Reg coarse = k.reg(RegType.PRED);
         k.emit(new Vote(coarse, k.compare(Relation.GT, Type.U32, magnitude(product), Imm.of(small))));
         return coarse;

@@ -38,9 +38,8 @@ import java.util.List;
  *
  * <p>The warpgroups are not held to turns: while one exponentiates, another's products keep the tensor cores busy.
  *
- * <p>S starts from the bits of 1.5 * 2^23, so the integer sums are floats as they stand: {@code c * (S - 1.5 * 2^23)}
- * costs no conversion. Its rounding shifts an exponent by less than 1.5 c; where c is not small, scores first become
- * exact distances from the largest one. That and masking share one branch, decided while S is on its way.
+ * <p>S are {@link FloatScores}; where c is not small, they first become exact distances from the largest one. That and masking
+ * share one branch, decided while S is on its way.
  *
  * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is rounded once; ex2, lg2 are approximate. A
  * NaN or infinity in E4M3 V reaches the whole channel, as in the model; a NaN in FP16 V also reaches rows that do not see its
@@ -61,13 +60,8 @@ final class WgmmaConsumer {
     /** Bytes that a swizzle keeps together. */
     private static final int CHUNK = 16;
 
-    private static final int MAGIC_BITS = 0x4B400000;
     private static final int LOW_BYTES_OF_TWO = 0x0040;
     private static final int MINUS_INFINITY = 0xFF800000;
-    /** Below it, 1.5 c in an exponent does not show in E4M3; in FP16 it is a tenth of a percent. */
-    private static final float SMALL_SCALE = 0x1p-8f;
-
-    private static final float SMALL_SCALE_FP16 = 0x1p-10f;
     /** What an underflowed scale becomes, so that it times a hidden score is not NaN. */
     private static final float LEAST_SCALE = 0x1p-126f;
 
@@ -201,7 +195,7 @@ final class WgmmaConsumer {
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
         // The assembler would move the wait for T ahead of the maximum, which undoes the overlap: a loop whose address
         // hangs on the result stands in its way. An alpha is never negative.
-        Reg sign = k.shr(bits(alpha.get(0)), 31);
+        Reg sign = k.shr(k.bits(alpha.get(0)), 31);
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, sign));
         k.emit(new WgmmaWait(0));
         release(kernel.emptyV, stage(k.add(passes, -2)));
@@ -311,13 +305,13 @@ final class WgmmaConsumer {
 
     /** S for the next Q K^T. A product is faster than a move here: it keeps off the pipe that maxima and packing fill. */
     private void resetScores() {
-        s.forEach(r -> k.set(r, Type.B32, bits(k.fma(floating(r), Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT)))));
+        s.forEach(r -> k.set(r, Type.B32, k.bits(k.fma(k.floating(r), Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT)))));
         // What was hidden or far below is infinite, and would be NaN.
         k.when(rare, this::setScores);
     }
 
     private void setScores() {
-        s.forEach(r -> k.set(r, Type.B32, Imm.of(MAGIC_BITS)));
+        s.forEach(r -> k.set(r, Type.B32, Imm.of(FloatScores.START)));
     }
 
     /** P V of a pass, in the background. */
@@ -368,7 +362,7 @@ final class WgmmaConsumer {
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
         masked = k.compare(Relation.LE, Type.S32, left, hiding);
-        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(spec.fp16() ? SMALL_SCALE_FP16 : SMALL_SCALE));
+        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(FloatScores.smallScale(spec.fp16())));
         rare = k.reg(RegType.PRED);
         k.emit(new Vote(rare, k.get(Operation.OR, Type.PRED, masked, coarse)));
     }
@@ -393,7 +387,7 @@ final class WgmmaConsumer {
         });
         shift.clear();
         for (int half = 0; half < 2; half++) {
-            Reg m = k.fma(floating(largest(2 * half)), scale, zero.get(half));
+            Reg m = k.fma(k.floating(largest(2 * half)), scale, zero.get(half));
             m = k.max(Type.F32, m, k.shuffleXor(m, 1));
             m = k.max(Type.F32, m, k.shuffleXor(m, 2));
             m = k.max(Type.F32, m, max.get(half));
@@ -416,12 +410,12 @@ final class WgmmaConsumer {
             }
             Reg top = k.move(Type.F32, Imm.of(Numbers.MASKED));
             for (Reg r : row) {
-                Reg exact = k.mul(Type.F32, k.add(Type.F32, floating(r), Imm.of(-Numbers.ROUND_TO_INT)), scale);
+                Reg exact = k.mul(Type.F32, k.add(Type.F32, k.floating(r), Imm.of(-Numbers.ROUND_TO_INT)), scale);
                 k.set(r, Type.B32, exact);
                 k.set(top, Operation.MAX, Type.F32, top, exact);
             }
             for (Reg r : row) {
-                k.set(r, Type.B32, k.sub(Type.F32, floating(r), top));
+                k.set(r, Type.B32, k.sub(Type.F32, k.floating(r), top));
             }
             k.set(zero.get(half), Type.F32, top);
         }
@@ -516,12 +510,12 @@ final class WgmmaConsumer {
     }
 
     private Reg code(int i, int half) {
-        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, floating(s.get(i)), codeScale, codeShift.get(half));
-        return bits(k.fma(place, Imm.of(ExponentCode.LARGEST), Imm.of(Numbers.ROUND_TO_INT)));
+        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, k.floating(s.get(i)), codeScale, codeShift.get(half));
+        return k.bits(k.fma(place, Imm.of(ExponentCode.LARGEST), Imm.of(Numbers.ROUND_TO_INT)));
     }
 
     private Reg exponential(int i, int half) {
-        return k.get(Operation.EX2, Type.F32, k.fma(floating(s.get(i)), scale, shift.get(half)));
+        return k.get(Operation.EX2, Type.F32, k.fma(k.floating(s.get(i)), scale, shift.get(half)));
     }
 
     private void accumulate(List<Reg> factor) {
@@ -582,15 +576,5 @@ final class WgmmaConsumer {
     private void release(Reg barriers, Reg stage) {
         Address at = Address.of(kernel.stageAddress(barriers, stage, BARRIER));
         k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, at, null));
-    }
-
-    private Reg floating(Reg bits) {
-        Reg to = k.reg(RegType.F32);
-        k.set(to, Type.B32, bits);
-        return to;
-    }
-
-    private Reg bits(Reg floating) {
-        return k.move(Type.B32, floating);
     }
 }

@@ -8,7 +8,9 @@ import os
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 CALLS = "results/gpu/sage-h100.json"
+KERNEL = "results/gpu/hopper-kernel-h100.json"
 VARIANTS = "results/gpu/hopper-variants-h100.json"
+NAMED = ("int8-fp8-sm90", "int8-fp8-sm90-fast", "int8-fp16-sm90")
 MASK = {"none": "full", "top-left": "causal", "bottom-right": "causal, bottom right"}
 
 
@@ -30,12 +32,23 @@ def calls(record):
                f" {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} |" + beside)
 
 
+def kernel(record):
+    yield "| head_dim, mask | tokens | from codes | ratio | Q quantized inside | ratio |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for r in record["rows"]:
+        tops = {name: sum(of) / len(of) for name, of in r["tops"].items()}
+        yield (f"| {r['head_dim']} {'causal' if r['causal'] else 'full'} | {r['tokens']} | {tops['codes']:.0f} | {r['codes_ratio']:.2f} |"
+               f" {tops['inside']:.0f} | {r['inside_ratio']:.2f} |")
+
+
 def variants(record):
+    """Those of the record that have a name; it has kernels too that were tried and not taken."""
     yield "| head_dim, mask | tokens | variant | attention ms | TOPS | ratio | end to end | rel. L1 |"
     yield "|---|---:|---|---:|---:|---:|---:|---:|"
-    for r in sorted(record["rows"], key=lambda r: (-r["head_dim"], r["causal"] != "none", r["tokens"])):
-        yield (f"| {name(r)} | `{r['variant']}` | {r['attend_ms']:.3f} | {r['tops']:.0f} | {r['attend_ratio']:.2f} |"
-               f" {r['ratio']:.2f} | {r['l1']:.4f} |")
+    rows = [r for r in record["timings"] if r["kernel"] in NAMED]
+    for r in sorted(rows, key=lambda r: (-r["head_dim"], r["mask"] != "full", r["n"], NAMED.index(r["kernel"]))):
+        yield (f"| {r['head_dim']} {r['mask']} | {r['n']} | `{r['kernel']}` | {r['attention_ms']:.3f} | {r['tops']:.0f} |"
+               f" {r['ratio']:.2f} | {r['end_to_end_ratio']:.2f} | {r['l1']:.4f} |")
 
 
 def read(record):
@@ -60,6 +73,7 @@ def replace(path, title, rows):
 def main():
     for document in ("README.md", "docs/gpu-tensors.md"):
         replace(document, CALLS, calls(read(CALLS)))
+    replace("README.md", KERNEL, kernel(read(KERNEL)))
     replace("README.md", VARIANTS, variants(read(VARIANTS)))
 
 

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Times the Hopper attention kernel alone, from codes and with Q quantized inside, in turns with PyTorch's cuDNN attention.
+
+usage: wgmma-beside.py PTX_DIR OUT.json
+
+PTX_DIR as scripts/wgmma-ptx.sh makes it. B=4, H=32, FP16, N(0,1), causal alignment top left; each is timed twice, the three after each
+other. The kernel's outputs are checked by scripts/wgmma-check.py. Needs PyTorch and CuPy.
+"""
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from gpu_median import median
+
+SHAPES = [(128, False, 1024), (128, False, 2048), (128, False, 4096), (128, False, 8192), (128, False, 32768), (128, True, 4096),
+          (64, False, 4096), (64, False, 8192), (64, False, 32768)]
+BATCH, HEADS, ROUNDS = 4, 32, 2
+
+
+def check_module():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wgmma-check.py")
+    spec = importlib.util.spec_from_file_location("wgmma_check", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(check, folder, dim, causal, n):
+    torch.manual_seed(n)
+    q, k, v = (torch.randn(BATCH, HEADS, n, dim, device="cuda", dtype=torch.half) for _ in range(3))
+    parts = [check.quantize(q[i:i + 1], k[i:i + 1], v[i:i + 1], 448.0) for i in range(BATCH)]
+    ops = {name: torch.cat([p[name] for p in parts]).contiguous() for name in ("q", "k", "v", "qs", "ks", "vs")}
+    del parts
+    out = torch.empty_like(q)
+    kernels = {name: check.Kernel(folder, "f32", dim, causal, False, 8, name == "inside") for name in ("codes", "inside")}
+
+    def start(name):
+        if name == "cudnn":
+            with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+                F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+        else:
+            given = dict(ops, raw=q) if name == "inside" else ops
+            kernels[name].launch(given, out, None, HEADS, n, n, 0, dim ** -0.5)
+
+    work = 4 * BATCH * HEADS * dim * n * n / (2 if causal else 1)
+    tops = {name: [] for name in ("codes", "inside", "cudnn")}
+    for _ in range(ROUNDS):
+        for name in tops:
+            tops[name].append(round(work / median(lambda: start(name)) * 1e-9, 1))
+    mean = {name: sum(of) / ROUNDS for name, of in tops.items()}
+    return dict(head_dim=dim, causal=causal, tokens=n, tops=tops, codes_ratio=round(mean["codes"] / mean["cudnn"], 3),
+                inside_ratio=round(mean["inside"] / mean["cudnn"], 3))
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    folder, target = sys.argv[1:]
+    check = check_module()
+    rows = []
+    for shape in SHAPES:
+        rows.append(row(check, folder, *shape))
+        print(rows[-1], flush=True)
+        torch.cuda.empty_cache()
+    machine = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True)
+    record = dict(what="int8-fp8-sm90, attention kernel alone, beside PyTorch's cuDNN; TOPS, each of two medians of 21", machine=machine.stdout.strip(),
+                  torch=torch.__version__, command="scripts/wgmma-beside.py " + " ".join(sys.argv[1:]), rows=rows)
+    with open(target + ".part", "w") as f:
+        json.dump(record, f, indent=1)
+    os.replace(target + ".part", target)
+
+
+if __name__ == "__main__":
+    main()

@@ -347,6 +347,23 @@ class SageDeviceTest {
     }
 
     @Test
+    void theDriverIsAskedAboutMemoryOfOthersOnly() {
+        Tensor q = tensor(1, 2, 70, 64);
+        Tensor out = tensor(1, 2, 70, 64);
+        Tensor inside = Tensor.ofDevice(q.address() + 2, DType.FLOAT16, 1, 2, 69, 64);
+        GpuStream stream = sage.newStream();
+        sage.enqueue(inside, q, q, SPEC, Tensor.ofDevice(out.address(), DType.FLOAT16, 1, 2, 69, 64), stream);
+        assertThat(countedCalls()).doesNotContainKey("cuPointerGetAttributes");
+        try (Sage neighbour = new Sage(FakeCuda.choice(fake, null))) {
+            Tensor theirs = neighbour.allocate(DType.FLOAT16, 1, 2, 70, 64);
+            fake.calls.clear();
+            sage.enqueue(q, theirs, q, SPEC, out, stream);
+            // Its first byte and its last one.
+            assertThat(countedCalls()).containsEntry("cuPointerGetAttributes", 2L);
+        }
+    }
+
+    @Test
     void whatDoesNotFitIsRefusedBeforeAnythingIsQueued() {
         Tensor q = tensor(1, 2, 70, 64);
         Tensor out = tensor(1, 2, 70, 64);
@@ -381,9 +398,12 @@ class SageDeviceTest {
         Tensor freed = tensor(1, 2, 70, 64);
         sage.free(freed);
         refused(() -> sage.enqueue(freed, q, q, SPEC, out, stream), "or was freed");
-        fake.ordinalOfMemory = 1;
-        refused(() -> sage.enqueue(q, q, q, SPEC, out, stream), "which is memory of GPU 1");
-        fake.ordinalOfMemory = 0;
+        try (Sage neighbour = new Sage(FakeCuda.choice(fake, null))) {
+            Tensor theirs = neighbour.allocate(DType.FLOAT16, 1, 2, 70, 64);
+            fake.ordinalOfMemory = 1;
+            refused(() -> sage.enqueue(q, theirs, q, SPEC, out, stream), "which is memory of GPU 1");
+            fake.ordinalOfMemory = 0;
+        }
         try (FakeDriver other = new FakeDriver();
                 Sage second = new Sage(FakeCuda.choice(other, null))) {
             GpuStream foreign = second.newStream();

@@ -185,13 +185,14 @@ final class CudaBackend implements DeviceBackend {
         if (r.lse() != null) {
             add(ranges, "lse", r.lse());
         }
-        context.requireMemory(ranges);
+        if (!ranges.isEmpty()) {
+            context.requireMemory(ranges);
+        }
     }
 
-    private static void add(List<CudaContext.Range> ranges, String name, Tensor t) {
-        if (t.size() > 0) {
-            ranges.add(new CudaContext.Range(
-                    name, t.address(), t.span() * t.dtype().bytes()));
+    private void add(List<CudaContext.Range> ranges, String name, Tensor t) {
+        if (t.size() > 0 && !tensors.contain(t)) {
+            ranges.add(new CudaContext.Range(name, t.address(), CudaTensors.bytes(t)));
         }
     }
 

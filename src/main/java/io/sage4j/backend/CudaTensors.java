@@ -7,12 +7,14 @@ import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceMemory;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentNavigableMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 
 /** Tensors in a GPU's memory that sage4j allocated. */
 final class CudaTensors {
     private final CudaContext context;
-    private final Map<Long, DeviceMemory> owned = new ConcurrentHashMap<>();
+    /** By where they start. */
+    private final ConcurrentNavigableMap<Long, DeviceMemory> owned = new ConcurrentSkipListMap<>();
 
     CudaTensors(CudaContext context) {
         this.context = context;
@@ -24,6 +26,19 @@ final class CudaTensors {
         DeviceMemory memory = context.allocate(Math.max(1, bytes));
         owned.put(memory.address(), memory);
         return Tensor.ofDevice(memory.address(), context.device().ordinal(), dtype, shape);
+    }
+
+    /** Whether all that a tensor spans is memory of one that was allocated here and not freed: the driver need not be asked then. */
+    boolean contain(Tensor tensor) {
+        Map.Entry<Long, DeviceMemory> below = owned.floorEntry(tensor.address());
+        return below != null
+                && tensor.address() + bytes(tensor)
+                        <= below.getKey() + below.getValue().bytes();
+    }
+
+    /** Bytes from the first element of a tensor to behind the last one. */
+    static long bytes(Tensor tensor) {
+        return tensor.span() * tensor.dtype().bytes();
     }
 
     void free(Tensor tensor) {

@@ -89,19 +89,24 @@ def quantize(q, k, v, v_range):
 
 
 @functools.lru_cache(None)
-def head_group(heads, rows, qo_len, kv_len, diagonal, ctas, dim):
-    """As io.sage4j.ptx.kernel.CausalOrder."""
+def causal_order(heads, rows, qo_len, kv_len, diagonal, ctas, dim):
+    """Heads of a group, and whether CTAs take every second round backwards, as io.sage4j.ptx.kernel.CausalOrder."""
     tiles = -(-qo_len // rows)
     cost = [-(-max(1, min(max(min((t + 1) * rows, qo_len) + diagonal, 0), kv_len)) // 128) + 0.7 for t in range(tiles)]
     most = max(1, min(heads, (32 << 20) // (2 * kv_len * dim)))
-    best, best_balance, size = 1, 0.0, 1
-    while size <= most:
-        order = np.concatenate([np.repeat(cost[::-1], min(size, heads - first)) for first in range(0, heads, size)])
-        work = np.add.reduceat(np.pad(order, (0, -len(order) % ctas)).reshape(-1, ctas), [0], axis=0)[0]
-        balance = work.mean() / work.max()
-        if balance > best_balance * 1.005:
-            best, best_balance = size, balance
-        size = min(2 * size, most) if size < most else size + 1
+    best, best_balance = (1, 0), 0.0
+    for turns in (0, 1):
+        size = 1
+        while size <= most:
+            order = np.concatenate([np.repeat(cost[::-1], min(size, heads - first)) for first in range(0, heads, size)])
+            rounds = np.pad(order, (0, -len(order) % ctas)).reshape(-1, ctas)
+            if turns:
+                rounds[1::2] = rounds[1::2, ::-1].copy()
+            work = rounds.sum(axis=0)
+            balance = work.mean() / work.max()
+            if balance > best_balance * 1.005:
+                best, best_balance = (size, turns), balance
+            size = min(2 * size, most) if size < most else size + 1
     return best
 
 
@@ -140,9 +145,12 @@ class Kernel:
         args += [u(qo_len), u(kv_len), u(kv_heads), u(heads // kv_heads), u(channels)]
         if self.causal:
             args += [np.int32(diagonal)]
-        args += [np.float32(sm_scale * math.log2(math.e)), u(batch * heads)]
+        args += [np.float32(sm_scale * math.log2(math.e)), u(batch * heads), u(-(-qo_len // self.rows))]
         if self.causal:
-            args += [u(head_group(batch * heads, self.rows, qo_len, kv_len, diagonal, min(sms, work), self.dim))]
+            group, turns = causal_order(batch * heads, self.rows, qo_len, kv_len, diagonal, min(sms, work), self.dim)
+            args += [u(group), u(work), u(turns)]
+        else:
+            args += [u(work)]
         stream = cupy.cuda.Stream.from_external(torch.cuda.current_stream())
         with stream:
             self.f((min(sms, work),), ((self.consumers + 1) * 128,), tuple(args), shared_mem=self.shared)

@@ -96,10 +96,10 @@ final class CudaPlan {
         for (int n = 0; n < loaded.size(); n++) {
             Recorded recorded = recording.launches.get(n);
             Loaded kernel = loaded.get(n);
+            LaunchShape shape =
+                    LaunchShape.of(recorded.grid(), Extent.of(kernel.threads())).withSharedBytes(kernel.sharedBytes());
             PreparedLaunch launch = new PreparedLaunch(
-                    kernel.function(),
-                    LaunchShape.of(recorded.grid(), Extent.of(kernel.threads())).withSharedBytes(kernel.sharedBytes()),
-                    recorded.arguments());
+                    kernel.function(), recorded.overlapping() ? shape.withOverlap() : shape, recorded.arguments());
             launches.add(launch);
             steps.add(recorded.step());
             for (int a = 0; a < recorded.arguments().size(); a++) {
@@ -140,7 +140,7 @@ final class CudaPlan {
     }
 
     /** A launch as the call asked for it. */
-    private record Recorded(String step, Wanted kernel, Extent grid, List<Object> arguments) {}
+    private record Recorded(String step, Wanted kernel, Extent grid, boolean overlapping, List<Object> arguments) {}
 
     /** Notes launches and hands out offsets of scratch memory. */
     private static final class Recording implements NativeDevice {
@@ -184,9 +184,10 @@ final class CudaPlan {
                 int gridX,
                 int gridY,
                 int gridZ,
+                boolean overlapping,
                 List<Object> arguments) {
-            launches.add(new Recorded(
-                    step, new Wanted(key, kernel), new Extent(gridX, gridY, gridZ), List.copyOf(arguments)));
+            Extent grid = new Extent(gridX, gridY, gridZ);
+            launches.add(new Recorded(step, new Wanted(key, kernel), grid, overlapping, List.copyOf(arguments)));
         }
     }
 

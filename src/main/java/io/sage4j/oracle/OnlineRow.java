@@ -69,6 +69,25 @@ final class OnlineRow {
         TileSum.add(scheme.accumulator(), scheme.pv().mmaKeys(), alpha, p, hidden, keys, v, vBase, o);
     }
 
+    /** What parts of the keys of a row make together: weighted by their maxima, parts ascending; one without a visible key is left out. */
+    static OnlineRow joined(OnlineRow[] parts) {
+        OnlineRow whole = new OnlineRow(parts[0].scheme, parts[0].tensorCores, parts[0].roundedSum, parts[0].o.length);
+        for (OnlineRow part : parts) {
+            whole.m = Math.max(whole.m, part.m);
+        }
+        for (OnlineRow part : parts) {
+            float sum = part.l[0] + part.l[1];
+            if (sum != 0) {
+                float weight = exp2(part.m - whole.m);
+                whole.l[0] = whole.l[0] + weight * sum;
+                for (int d = 0; d < whole.o.length; d++) {
+                    whole.o[d] = whole.o[d] + weight * part.o[d];
+                }
+            }
+        }
+        return whole;
+    }
+
     /** P of an exponent, its code straight from it. */
     private static float coded(float exponent) {
         if (Float.isNaN(exponent)) {

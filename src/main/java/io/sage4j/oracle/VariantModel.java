@@ -5,7 +5,10 @@ import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.function.IntFunction;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 
 /**
@@ -17,13 +20,18 @@ public final class VariantModel {
     private final Rung rung;
     private final Scheme scheme;
     private final boolean roundedSum;
+    private final IntUnaryOperator partOfTile;
+    private final int parts;
     private final AttentionShape shape;
     private final int dim;
     private final float scoreScale;
     private final float[] o;
     private final float[] lse;
 
-    private VariantModel(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
+    private VariantModel(
+            AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, IntUnaryOperator partOfTile, int parts) {
+        this.partOfTile = partOfTile;
+        this.parts = parts;
         this.in = in;
         this.rung = rung;
         this.scheme = scheme;
@@ -55,9 +63,26 @@ public final class VariantModel {
         return run(in, rung, scheme, true);
     }
 
+    /**
+     * The same, with the keys of each row split and its parts joined (docs/numerics.md, 6): what kernels compute where rows are
+     * too few for the GPU.
+     *
+     * @param partOfTile the part, from 0 on, that takes a tile of keys
+     * @param parts how many there are
+     */
+    public static ModelResult runInParts(
+            AttentionInputs in, Rung rung, Scheme scheme, IntUnaryOperator partOfTile, int parts) {
+        return run(in, rung, scheme, false, partOfTile, parts);
+    }
+
     private static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
+        return run(in, rung, scheme, roundedSum, tile -> 0, 1);
+    }
+
+    private static ModelResult run(
+            AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, IntUnaryOperator partOfTile, int parts) {
         rung.requireFits(scheme);
-        VariantModel model = new VariantModel(in, rung, scheme, roundedSum);
+        VariantModel model = new VariantModel(in, rung, scheme, roundedSum, partOfTile, parts);
         NumericCounts[] counts = {new NumericCounts(0, 0, 0, in.v().length)};
         Optional<QuantizedOperands> operands = Optional.empty();
         if (rung.isQuantized()) {
@@ -116,15 +141,18 @@ public final class VariantModel {
 
     private void flashRow(int b, int h, int i) {
         OnlineRow row = new OnlineRow(scheme, false, false, dim);
-        eachTile(b, h, i, row, in.v(), plain(b, h, i));
+        eachTile(b, h, i, tile -> row, in.v(), plain(b, h, i));
         int at = in.qRow(b, h, i);
         row.finish(new float[0], new float[0], 0, o, at);
         lse[at / dim] = row.lse(0f);
     }
 
     private void quantizedRow(QuantizedOperands operands, int b, int h, int i) {
-        OnlineRow row = new OnlineRow(scheme, rung.usesTensorCores(), roundedSum, dim);
-        eachTile(b, h, i, row, operands.vValues(), quantized(operands, b, h, i));
+        OnlineRow[] rows = new OnlineRow[parts];
+        Arrays.setAll(rows, part -> new OnlineRow(scheme, rung.usesTensorCores(), roundedSum, dim));
+        IntFunction<OnlineRow> rowOfTile = tile -> rows[partOfTile.applyAsInt(tile)];
+        eachTile(b, h, i, rowOfTile, operands.vValues(), quantized(operands, b, h, i));
+        OnlineRow row = parts == 1 ? rows[0] : OnlineRow.joined(rows);
         int at = in.qRow(b, h, i);
         int channelBase = (b * shape.kvHeads() + shape.kvHead(h)) * dim;
         row.finish(operands.vScales(), operands.vMean(), channelBase, o, at);
@@ -137,7 +165,7 @@ public final class VariantModel {
     }
 
     /** Feeds the tiles of keys that the Q tile of the row visits to the row. */
-    private void eachTile(int b, int h, int i, OnlineRow row, float[] v, Score score) {
+    private void eachTile(int b, int h, int i, IntFunction<OnlineRow> rowOfTile, float[] v, Score score) {
         int blockQ = scheme.tiles().blockQ();
         int blockK = scheme.tiles().blockK();
         int lastRow = Math.min((i / blockQ + 1) * blockQ, shape.qoLen()) - 1;
@@ -150,7 +178,7 @@ public final class VariantModel {
                 x[j] = score.of(first + j);
                 hidden[j] = in.hides(b, h, i, first + j);
             }
-            row.tile(x, hidden, keys, v, in.kvRow(b, shape.kvHead(h), first));
+            rowOfTile.apply(first / blockK).tile(x, hidden, keys, v, in.kvRow(b, shape.kvHead(h), first));
         }
     }
 

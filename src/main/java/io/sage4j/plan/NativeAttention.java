@@ -12,11 +12,11 @@ import io.sage4j.numeric.TileShape;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
-import io.sage4j.ptx.kernel.CausalOrder;
 import io.sage4j.ptx.kernel.ChannelScale;
 import io.sage4j.ptx.kernel.Clear;
 import io.sage4j.ptx.kernel.DeltaS;
 import io.sage4j.ptx.kernel.HeavyChannels;
+import io.sage4j.ptx.kernel.JoinParts;
 import io.sage4j.ptx.kernel.KMean;
 import io.sage4j.ptx.kernel.LseCorrection;
 import io.sage4j.ptx.kernel.MmaAttention;
@@ -33,6 +33,7 @@ import io.sage4j.ptx.kernel.VTarget;
 import io.sage4j.ptx.kernel.Watch;
 import io.sage4j.ptx.kernel.WgmmaAttention;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
+import io.sage4j.ptx.kernel.WorkPlan;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -43,6 +44,9 @@ import java.util.function.Supplier;
  * on Hopper tiles take the {@code wgmma} kernels, those on the others the {@code mma.sync} kernels.
  */
 public final class NativeAttention {
+    /** System property: true splits the keys of the Hopper kernel's last round too (docs/hopper-kernel.md). */
+    public static final String SPLIT_LAST_ROUND = "sage4j.split-last-round";
+
     private static final int REDUCED_CHANNELS = 32;
     private static final int V_KEYS = 64;
     /** Elements of the widest load of the quantizers. */
@@ -233,7 +237,7 @@ public final class NativeAttention {
 
     private void launch(
             String step, Key key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
-        device.launch(step, key, kernel, gridX, gridY, gridZ, arguments);
+        device.launch(step, key, kernel, gridX, gridY, gridZ, false, arguments);
     }
 
     private List<Object> input(Placed data, int headCount, int tokens) {
@@ -529,6 +533,28 @@ public final class NativeAttention {
      * sign.
      */
     private List<Object> attentionArguments(Codes q, Codes k, Values v, Extras extras, Watch watch) {
+        List<Object> arguments = operands(q, k, v);
+        arguments.addAll(statistics(v, extras, watch));
+        if (scheme.smoothQ()) {
+            arguments.add(extras.deltaS());
+        }
+        arguments.addAll(target(extras));
+        arguments.addAll(scores());
+        return arguments;
+    }
+
+    /** Sizes, and how scores are made. */
+    private List<Object> scores() {
+        List<Object> arguments = new ArrayList<>(
+                List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
+        if (isCausal()) {
+            arguments.add(call.diagonal());
+        }
+        arguments.add(scoreScale());
+        return arguments;
+    }
+
+    private List<Object> operands(Codes q, Codes k, Values v) {
         List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes()));
         if (quantizesQ) {
             arguments.addAll(List.of(call.q().batch(), call.q().head(), call.q().token()));
@@ -536,25 +562,27 @@ public final class NativeAttention {
             arguments.add(q.scales());
         }
         arguments.add(k.scales());
+        return arguments;
+    }
+
+    /** What the output is multiplied by, and what is added to it. */
+    private List<Object> statistics(Values v, Extras extras, Watch watch) {
+        List<Object> arguments = new ArrayList<>();
         if (fp8) {
             arguments.add(watch == Watch.IF_HEAVY ? v.ifHeavy() : v.scales());
         }
         if (scheme.smoothV()) {
             arguments.add(extras.vMean());
         }
-        if (scheme.smoothQ()) {
-            arguments.add(extras.deltaS());
-        }
+        return arguments;
+    }
+
+    private List<Object> target(Extras extras) {
         Placed out = call.out();
-        arguments.addAll(List.of(out.address(), out.batch(), out.head(), out.token()));
+        List<Object> arguments = new ArrayList<>(List.of(out.address(), out.batch(), out.head(), out.token()));
         if (call.lse() != 0) {
             arguments.addAll(List.of(call.lse(), extras.correction()));
         }
-        arguments.addAll(List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
-        if (isCausal()) {
-            arguments.add(call.diagonal());
-        }
-        arguments.add(scoreScale());
         return arguments;
     }
 
@@ -596,20 +624,109 @@ public final class NativeAttention {
         }
         WgmmaAttentionSpec spec =
                 new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
-        long work = (long) Math.ceilDiv(shape.qoLen(), spec.rows()) * heads;
-        int ctas = Math.min(device.multiprocessors(), Math.toIntExact(work));
+        WorkPlan plan = WorkPlan.of(work(device, shape, by, call.diagonal(), split(watch)));
         return (q, k, v, extras) -> {
-            List<Object> arguments = attentionArguments(q, k, v, extras, watch);
-            arguments.add(heads);
-            if (isCausal()) {
-                long codeBytes = (fp8 ? 2L : 3L) * layout.kRows() * dim;
-                arguments.add(new CausalOrder(heads, spec.rows(), shape.qoLen(), shape.kvLen(), call.diagonal(), ctas)
-                        .headGroup(codeBytes, (long) (device.cacheBytes() * CACHE_SHARE)));
+            if (plan.whole() > 0) {
+                List<Object> arguments = attentionArguments(q, k, v, extras, watch);
+                arguments.addAll(order(plan));
+                arguments.add(plan.whole());
+                if (isCausal()) {
+                    arguments.add(plan.order().turns() ? 1 : 0);
+                }
+                if (watch != Watch.NONE) {
+                    arguments.add(v.heavy());
+                }
+                int ctas = Math.min(device.multiprocessors(), plan.whole());
+                launch(
+                        step,
+                        Key.of(WgmmaAttention.class, spec),
+                        () -> WgmmaAttention.kernel(spec),
+                        ctas,
+                        1,
+                        1,
+                        arguments);
             }
-            if (watch != Watch.NONE) {
-                arguments.add(v.heavy());
+            if (plan.tiles() > 0) {
+                attendInParts(spec, plan, q, k, v, extras);
             }
-            launch(step, Key.of(WgmmaAttention.class, spec), () -> WgmmaAttention.kernel(spec), ctas, 1, 1, arguments);
         };
+    }
+
+    /**
+     * What decides the work tiles of a call on Hopper tiles.
+     *
+     * @param split which rows may be attended in parts
+     */
+    public static WorkPlan.Call work(
+            NativeDevice device, AttentionShape shape, Scheme scheme, int diagonal, WorkPlan.Split split) {
+        WgmmaLayout layout = new WgmmaLayout(shape);
+        long codes = scheme.pv().ofV() == PvFormat.E4M3 ? 2 : 3;
+        return new WorkPlan.Call(
+                Math.multiplyExact(shape.batch(), shape.qHeads()),
+                shape.qoLen(),
+                shape.kvLen(),
+                diagonal < shape.kvLen() - 1,
+                diagonal,
+                WgmmaAttentionSpec.consumers(layout.paddedDim()),
+                device.multiprocessors(),
+                codes * layout.kTiles() * WgmmaLayout.KEYS * layout.paddedDim(),
+                (long) (device.cacheBytes() * CACHE_SHARE),
+                split);
+    }
+
+    /** Who watches V starts two kernels, one of them for nothing: no parts then. */
+    private static WorkPlan.Split split(Watch watch) {
+        if (watch != Watch.NONE) {
+            return WorkPlan.Split.NONE;
+        }
+        return Boolean.getBoolean(SPLIT_LAST_ROUND) ? WorkPlan.Split.LAST_ROUND : WorkPlan.Split.ALL;
+    }
+
+    /** What the Hopper kernels are told of the order of the work tiles. */
+    private List<Object> order(WorkPlan plan) {
+        List<Object> arguments = new ArrayList<>(List.of(heads, plan.headTiles()));
+        if (isCausal()) {
+            arguments.add(plan.order().headGroup());
+        }
+        return arguments;
+    }
+
+    /** Attends the rows whose keys are split, behind the whole work tiles, and joins their parts. */
+    private void attendInParts(WgmmaAttentionSpec whole, WorkPlan plan, Codes q, Codes k, Values v, Extras extras) {
+        WgmmaAttentionSpec spec = whole.inParts();
+        int parts = plan.parts() * spec.keySharers();
+        long rows = (long) plan.tiles() * parts * spec.rows();
+        long partO = floats(rows * dim);
+        long partWeights = floats(rows * 2);
+        List<Object> arguments = operands(q, k, v);
+        arguments.addAll(List.of(partO, partWeights));
+        arguments.addAll(scores());
+        arguments.addAll(order(plan));
+        arguments.addAll(List.of(plan.units(), plan.restTiles(), plan.whole(), plan.parts(), plan.partTiles()));
+        device.launch(
+                "attend-parts",
+                Key.of(WgmmaAttention.class, spec),
+                () -> WgmmaAttention.kernel(spec),
+                Math.min(device.multiprocessors(), plan.units()),
+                1,
+                1,
+                plan.whole() > 0,
+                arguments);
+        JoinParts.Spec join = JoinParts.Spec.of(whole);
+        List<Object> joined = new ArrayList<>(List.of(partO, partWeights));
+        joined.addAll(statistics(v, extras, Watch.NONE));
+        joined.addAll(target(extras));
+        joined.addAll(List.of(shape.qoLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
+        joined.addAll(order(plan));
+        joined.addAll(List.of(plan.restTiles(), plan.whole(), parts));
+        device.launch(
+                "join-parts",
+                Key.of(JoinParts.class, join),
+                () -> JoinParts.kernel(join),
+                plan.tiles(),
+                Math.ceilDiv(Math.min(spec.rows(), shape.qoLen()), JoinParts.WARPS),
+                1,
+                true,
+                joined);
     }
 }

@@ -28,8 +28,17 @@ public interface NativeDevice {
      * @param gridX CTAs in the first dimension
      * @param gridY CTAs in the second dimension
      * @param gridZ CTAs in the third dimension
+     * @param overlapping whether its CTAs may start before the kernel before it has ended ({@link
+     *     io.sage4j.ptx.GridDependency}): it waits itself for what it needs of that one
      * @param arguments one Integer, Long or Float a parameter, in order
      */
     void launch(
-            String step, Object key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments);
+            String step,
+            Object key,
+            Supplier<Kernel> kernel,
+            int gridX,
+            int gridY,
+            int gridZ,
+            boolean overlapping,
+            List<Object> arguments);
 }

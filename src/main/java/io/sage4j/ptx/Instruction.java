@@ -16,6 +16,7 @@ public sealed interface Instruction
                 CopyCommit,
                 CopyWait,
                 Fence,
+                GridDependency,
                 Load,
                 LoadAcquire,
                 LoadMatrix,

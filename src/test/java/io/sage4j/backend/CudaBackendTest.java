@@ -23,6 +23,8 @@ import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.HardData;
 import io.sage4j.oracle.ModelResult;
 import io.sage4j.oracle.VariantModel;
+import io.sage4j.plan.NativeAttention;
+import io.sage4j.ptx.kernel.WorkPlan;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -33,6 +35,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -128,12 +131,17 @@ class CudaBackendTest {
         return on.attend(q, k, v, spec);
     }
 
-    private static void check(AttentionInputs in, Case c) {
+    /** Holds a call to the model, and gives back its steps. */
+    private static List<String> check(AttentionInputs in, Case c) {
+        return check(in, c, asked -> VariantModel.run(asked, Rung.QUANTIZED, c.variant.scheme()));
+    }
+
+    private static List<String> check(AttentionInputs in, Case c, Function<AttentionInputs, ModelResult> modelOf) {
         boolean wgmma = c.variant.scheme().tiles().equals(TileShape.WGMMA);
         String what = in.shape() + " " + c + " sm_scale " + in.smScale();
         AttentionInputs asked =
                 in.withDiagonal(c.causal.diagonal(in.shape().qoLen(), in.shape().kvLen()));
-        ModelResult model = VariantModel.run(asked, Rung.QUANTIZED, c.variant.scheme());
+        ModelResult model = modelOf.apply(asked);
         try (Arena arena = Arena.ofShared()) {
             AttentionResult result = run(sage, arena, asked, c);
             AttentionShape s = in.shape();
@@ -181,6 +189,7 @@ class CudaBackendTest {
                         .as("%s: lse %d is %s, expected %s", what, n, a, e)
                         .isTrue();
             }
+            return result.steps().stream().map(AttentionResult.StepTime::name).toList();
         }
     }
 
@@ -246,6 +255,118 @@ class CudaBackendTest {
                             random.nextBoolean() ? Layout.HND : Layout.NHD,
                             GAPS[random.nextInt(GAPS.length)],
                             causal[random.nextInt(causal.length)]));
+        }
+    }
+
+    /** Few work tiles and many keys, as in decoding: all are attended in parts, twice with the same bits. */
+    @ParameterizedTest
+    @MethodSource("hopperVariants")
+    void keysAreSplitWhereWorkTilesAreFew(String variant) {
+        long seed = new Random().nextLong();
+        System.out.println("CudaBackendTest few work tiles " + variant + " seed " + seed);
+        Random random = new Random(seed);
+        for (int n = 0; n < 10; n++) {
+            int kvHeads = 1 + random.nextInt(2);
+            AttentionShape shape = new AttentionShape(
+                    1 + random.nextInt(2),
+                    kvHeads * (1 + random.nextInt(3)),
+                    kvHeads,
+                    1 + random.nextInt(random.nextBoolean() ? 250 : 3),
+                    2000 + random.nextInt(3000),
+                    random.nextInt(3) == 0 ? 64 : random.nextInt(2) == 0 ? 128 : 1 + random.nextInt(128));
+            Scheme scheme = Variant.of(variant)
+                    .scheme()
+                    .withSmoothK(random.nextInt(4) > 0)
+                    .withSmoothV(random.nextInt(4) == 0);
+            DType type = random.nextBoolean() ? DType.FLOAT16 : DType.BFLOAT16;
+            HardData data =
+                    HardData.allFinite().get(random.nextInt(HardData.allFinite().size()));
+            Case c = new Case(
+                    Variant.of(variant).with(scheme),
+                    type,
+                    random.nextBoolean() ? Layout.HND : Layout.NHD,
+                    GAPS[random.nextInt(GAPS.length)],
+                    random.nextBoolean() ? AttentionSpec.Causal.NONE : AttentionSpec.Causal.BOTTOM_RIGHT);
+            AttentionInputs in = data.inputs(shape, seed + n, type);
+            assertThat(check(in, c, asked -> modelInParts(asked, c.variant.scheme(), WorkPlan.Split.ALL)))
+                    .contains("join-parts")
+                    .doesNotContain("attend");
+            checkRepeats(in, c);
+        }
+    }
+
+    /** The model of a call some of whose rows are attended in parts. */
+    private static ModelResult modelInParts(AttentionInputs in, Scheme scheme, WorkPlan.Split split) {
+        AttentionShape s = in.shape();
+        WorkPlan.Call call;
+        try (TestGpu gpu = new TestGpu()) {
+            call = NativeAttention.work(gpu, s, scheme, in.diagonal(), split);
+        }
+        WorkPlan plan = WorkPlan.of(call);
+        int sharers = call.warpgroups();
+        ModelResult whole = VariantModel.run(in, Rung.QUANTIZED, scheme);
+        if (plan.tiles() == 0) {
+            return whole;
+        }
+        ModelResult model = VariantModel.runInParts(
+                in, Rung.QUANTIZED, scheme, tile -> plan.partOf(tile, sharers), plan.parts() * sharers);
+        for (int r = 0; r < model.lse().length; r++) {
+            if (plan.isWhole(call, r / s.qoLen(), r % s.qoLen())) {
+                System.arraycopy(whole.o(), r * s.headDim(), model.o(), r * s.headDim(), s.headDim());
+                model.lse()[r] = whole.lse()[r];
+            }
+        }
+        return model;
+    }
+
+    /** What is left behind the last whole round goes in parts beside it. */
+    @ParameterizedTest
+    @MethodSource("hopperVariants")
+    void keysOfTheLastRoundAreSplit(String variant) {
+        System.setProperty(NativeAttention.SPLIT_LAST_ROUND, "true");
+        try {
+            checkLastRounds(variant);
+        } finally {
+            System.clearProperty(NativeAttention.SPLIT_LAST_ROUND);
+        }
+    }
+
+    private static void checkLastRounds(String variant) {
+        // 136 work tiles of 128 rows; 198 of 192 rows, or 132 and a rest of each head; causal ones of many lengths.
+        for (AttentionShape shape : List.of(
+                new AttentionShape(1, 68, 1, 250, 3000, 128),
+                new AttentionShape(2, 66, 1, 250, 2000, 64),
+                new AttentionShape(1, 45, 3, 400, 1500, 100))) {
+            for (AttentionSpec.Causal causal : AttentionSpec.Causal.values()) {
+                AttentionInputs in = HardData.NORMAL.inputs(shape, 5, DType.FLOAT16);
+                Case c = new Case(Variant.of(variant), DType.FLOAT16, Layout.NHD, 0, causal);
+                Function<AttentionInputs, ModelResult> model =
+                        asked -> modelInParts(asked, c.variant.scheme(), WorkPlan.Split.LAST_ROUND);
+                List<String> steps = check(in, c, model);
+                if (causal == AttentionSpec.Causal.NONE && shape.qoLen() == 250) {
+                    assertThat(steps).endsWith("attend", "attend-parts", "join-parts");
+                }
+                checkRepeats(in, c);
+            }
+        }
+    }
+
+    private static List<String> hopperVariants() {
+        return VARIANTS.stream().filter(v -> v.contains("sm90")).toList();
+    }
+
+    private static void checkRepeats(AttentionInputs in, Case c) {
+        AttentionInputs asked =
+                in.withDiagonal(c.causal.diagonal(in.shape().qoLen(), in.shape().kvLen()));
+        try (Arena arena = Arena.ofShared()) {
+            AttentionResult first = run(sage, arena, asked, c);
+            for (int n = 0; n < 3; n++) {
+                AttentionResult again = run(sage, arena, asked, c);
+                assertThat(again.output().toFloatArray())
+                        .isEqualTo(first.output().toFloatArray());
+                assertThat(again.lse().orElseThrow().toFloatArray())
+                        .isEqualTo(first.lse().orElseThrow().toFloatArray());
+            }
         }
     }
 

@@ -164,7 +164,8 @@ class CudaDeviceTest {
             int dim = random.nextInt(3) == 0 ? 1 + random.nextInt(128) : 64 << random.nextInt(2);
             int kvHeads = 1 + random.nextInt(2);
             long[] qShape = {1 + random.nextInt(2), kvHeads * (1 + random.nextInt(2)), 1 + random.nextInt(400), dim};
-            long[] kShape = {qShape[0], kvHeads, 1 + random.nextInt(500), dim};
+            // Where keys are many and work tiles few, keys are split.
+            long[] kShape = {qShape[0], kvHeads, 1 + random.nextInt(n % 3 == 0 ? 4000 : 500), dim};
             Causal causal = Causal.values()[random.nextInt(3)];
             AttentionSpec spec = spec(variant, causal, Layout.HND, true);
             Tensor q = host(random, qShape);
@@ -205,23 +206,30 @@ class CudaDeviceTest {
         }
     }
 
-    @Test
-    void callersGraphIsReplayedWithNewNumbers() {
+    @ParameterizedTest
+    @ValueSource(ints = {300, 3000})
+    void callersGraphIsReplayedWithNewNumbers(int keys) {
         Random random = new Random(seed("callersGraphIsReplayedWithNewNumbers"));
-        AttentionSpec spec = spec("int8-fp8-sm90", Causal.TOP_LEFT, Layout.HND, false);
+        AttentionSpec spec = spec("int8-fp8-sm90", Causal.BOTTOM_RIGHT, Layout.HND, false);
         Tensor q = sage.allocate(DType.FLOAT16, 1, 4, 300, 128);
+        Tensor k = sage.allocate(DType.FLOAT16, 1, 4, keys, 128);
         Tensor out = sage.allocate(DType.FLOAT16, 1, 4, 300, 128);
-        sage.free(sage.attend(q, q, q, spec).output());
+        AttentionResult first = sage.attend(q, k, k, spec);
+        assertThat(first.steps().stream().anyMatch(step -> step.name().equals("join-parts")))
+                .isEqualTo(keys > 1000);
+        sage.free(first.output());
         try (CudaStream stream = context.newStream();
                 GpuStream ours = sage.stream(stream.handle());
-                CudaGraph queued = stream.capture(() -> sage.enqueue(q, q, q, spec, out, ours));
-                AttentionCall call = sage.prepare(q, q, q, spec, out, null, ours, false);
+                CudaGraph queued = stream.capture(() -> sage.enqueue(q, k, k, spec, out, ours));
+                AttentionCall call = sage.prepare(q, k, k, spec, out, null, ours, false);
                 CudaGraph prepared = stream.capture(call::enqueue)) {
             for (int n = 0; n < 4; n++) {
-                Tensor numbers = host(random, q.shape());
-                sage.copy(numbers, q);
+                Tensor queries = host(random, q.shape());
+                Tensor numbers = host(random, k.shape());
+                sage.copy(queries, q);
+                sage.copy(numbers, k);
                 byte[] expected =
-                        bytes(sage.attend(numbers, numbers, numbers, spec).output());
+                        bytes(sage.attend(queries, numbers, numbers, spec).output());
                 for (CudaGraph graph : List.of(queued, prepared)) {
                     poison(out);
                     graph.launch(stream);
@@ -230,7 +238,7 @@ class CudaDeviceTest {
                 }
             }
         }
-        free(q, out);
+        free(q, k, out);
     }
 
     /**

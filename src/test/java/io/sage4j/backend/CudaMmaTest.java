@@ -320,8 +320,15 @@ class CudaMmaTest {
 
         @Override
         public void launch(
-                String step, Object key, Supplier<Kernel> kernel, int x, int y, int z, List<Object> arguments) {
-            gpu.launch(step, key, kernel, x, y, z, arguments);
+                String step,
+                Object key,
+                Supplier<Kernel> kernel,
+                int x,
+                int y,
+                int z,
+                boolean overlapping,
+                List<Object> arguments) {
+            gpu.launch(step, key, kernel, x, y, z, overlapping, arguments);
         }
     }
 }

@@ -84,7 +84,14 @@ final class TestGpu implements NativeDevice, AutoCloseable {
 
     @Override
     public void launch(
-            String step, Object key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
+            String step,
+            Object key,
+            Supplier<Kernel> kernel,
+            int gridX,
+            int gridY,
+            int gridZ,
+            boolean overlapping,
+            List<Object> arguments) {
         Kernel code = exchanged.getOrDefault(step, kernel).get();
         CudaModule module = context.load(PtxModule.of(arch(), code).text(), JitOptions.DEFAULT);
         open.push(module::close);

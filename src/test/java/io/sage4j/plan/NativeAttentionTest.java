@@ -25,6 +25,8 @@ import io.sage4j.ptx.PtxModule;
 import io.sage4j.ptx.kernel.WgmmaAttention;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec.Stores;
+import io.sage4j.ptx.kernel.WorkPlan;
+import io.sage4j.ptx.kernel.WorkProbe;
 import io.sage4j.ptx.sim.GlobalMemory;
 import io.sage4j.ptx.sim.Simulator;
 import java.lang.foreign.Arena;
@@ -32,8 +34,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -51,9 +55,9 @@ class NativeAttentionTest {
         private final List<String> steps = new ArrayList<>();
         private final Map<Long, MemorySegment> allocated = new HashMap<>();
         private final Map<String, List<Object>> argumentsOf = new HashMap<>();
+        private final Map<String, Integer> gridOf = new HashMap<>();
+        private final List<String> overlapping = new ArrayList<>();
         private Kernel last;
-        private List<Object> lastArguments;
-        private int lastGrid;
 
         Interpreted(Arch arch) {
             this.arch = arch;
@@ -96,12 +100,15 @@ class NativeAttentionTest {
                 int gridX,
                 int gridY,
                 int gridZ,
+                boolean overlaps,
                 List<Object> arguments) {
             steps.add(step);
             argumentsOf.put(step, arguments);
             last = kernel.get();
-            lastArguments = arguments;
-            lastGrid = gridX;
+            gridOf.put(step, gridX);
+            if (overlaps) {
+                overlapping.add(step);
+            }
             assertThat(arguments).as(step).hasSameSizeAs(last.params());
             if (!last.requirement().hopperOnly()) {
                 simulator.run(last, gridX, gridY, gridZ, arguments.toArray());
@@ -264,34 +271,82 @@ class NativeAttentionTest {
 
     @ParameterizedTest
     @CsvSource({
-        "128, 300, 300, 0, 3, 1, true",
-        "64, 1000, 1000, 0, 6, 2, true",
-        "104, 64, 4096, 536870911, 1, 0, true",
-        "100, 64, 4096, 536870911, 1, 0, false",
+        "128, 300, 300, 0, 3, true",
+        "64, 1000, 300, 0, 6, true",
+        "104, 64, 256, 536870911, 1, true",
+        "100, 64, 256, 536870911, 1, false",
+        "104, 64, 4096, 536870911, 0, true",
+        "100, 64, 4096, 4032, 0, false",
     })
-    void wgmmaSequenceHasItsStepsAndGrid(
-            int dim, int qoLen, int kvLen, int diagonal, int tiles, int group, boolean inside) {
+    void wgmmaSequenceHasItsStepsAndGrid(int dim, int qoLen, int kvLen, int diagonal, int headTiles, boolean inside) {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, qoLen, kvLen, dim), 3)
                 .rounded(DType.FLOAT16)
                 .withDiagonal(diagonal);
+        Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
         try (Interpreted device = new Interpreted(Arch.SM_90A)) {
             MemorySegment out = device.segment((long) in.q().length * 2);
-            NativeAttention.run(
-                    device, call(device, in, Variant.of("int8-fp8-sm90").scheme(), out, null));
+            NativeAttention.run(device, call(device, in, scheme, out, null));
             // Rows of Q that are whole chunks of 16 bytes are quantized by the attention kernel.
-            List<String> steps = new ArrayList<>(List.of("clear", "quantize-kv", "quantize-q", "attend"));
-            if (inside) {
-                steps.remove("quantize-q");
+            List<String> steps = new ArrayList<>(List.of("clear", "quantize-kv"));
+            if (!inside) {
+                steps.add("quantize-q");
+            }
+            WorkPlan plan = WorkPlan.of(NativeAttention.work(device, in.shape(), scheme, diagonal, WorkPlan.Split.ALL));
+            assertThat(plan.headTiles()).isEqualTo(headTiles);
+            List<Object> ends = new ArrayList<>(List.of(2, headTiles));
+            if (diagonal < kvLen - 1) {
+                ends.add(plan.order().headGroup());
+            }
+            if (headTiles > 0) {
+                steps.add("attend");
+                assertThat(device.gridOf).containsEntry("attend", 2 * headTiles);
+                ends.add(2 * headTiles);
+                if (diagonal < kvLen - 1) {
+                    ends.add(plan.order().turns() ? 1 : 0);
+                }
+                assertThat(device.argumentsOf.get("attend")).endsWith(ends.toArray());
+                checkWork(device, "attend", wgmma(scheme, dim, diagonal < kvLen - 1, inside));
+            } else {
+                // One tile of 64 rows a head; nothing is before the parts that they could overlap.
+                steps.addAll(List.of("attend-parts", "join-parts"));
+                assertThat(device.gridOf).containsEntry("attend-parts", 2 * plan.parts());
+                assertThat(device.gridOf).containsEntry("join-parts", 2);
+                assertThat(device.overlapping).containsExactly("join-parts");
+                ends.addAll(List.of(2 * plan.parts(), 1, 0, plan.parts(), plan.partTiles()));
+                assertThat(device.argumentsOf.get("attend-parts")).endsWith(ends.toArray());
+                assertThat(device.argumentsOf.get("join-parts")).endsWith(1, 0, 2 * plan.parts());
+                checkWork(
+                        device,
+                        "attend-parts",
+                        wgmma(scheme, dim, diagonal < kvLen - 1, inside).inParts());
             }
             assertThat(device.steps).containsExactlyElementsOf(steps);
-            assertThat(device.lastGrid).isEqualTo(2 * tiles);
-            List<Object> arguments = device.lastArguments;
-            if (group == 0) {
-                assertThat(arguments).endsWith(2);
-            } else {
-                assertThat(arguments.get(arguments.size() - 2)).isEqualTo(2);
-                assertThat((int) arguments.get(arguments.size() - 1)).isBetween(1, 2);
+        }
+    }
+
+    private static WgmmaAttentionSpec wgmma(Scheme scheme, int dim, boolean causal, boolean quantizesQ) {
+        int paddedDim = dim <= 64 ? 64 : 128;
+        return new WgmmaAttentionSpec(scheme, paddedDim, causal, false, DType.FLOAT16, Stores.PAIRED, quantizesQ);
+    }
+
+    /** Of the arguments that a step got, its kernel makes all heads, each with as many tiles of rows, and no work twice. */
+    private static void checkWork(Interpreted device, String step, WgmmaAttentionSpec spec) {
+        int count = device.gridOf.get(step);
+        MemorySegment found = device.segment((long) count * WorkProbe.WORDS * Integer.BYTES);
+        List<Object> arguments = new ArrayList<>(device.argumentsOf.get(step));
+        arguments.add(device.global.map(found));
+        device.simulator.run(WorkProbe.kernel(spec), count, 1, 1, arguments.toArray());
+        Set<List<Integer>> works = new HashSet<>();
+        for (int n = 0; n < count; n++) {
+            int at = n * WorkProbe.WORDS;
+            List<Integer> work = new ArrayList<>();
+            for (int word = 0; word < WorkProbe.WORDS; word++) {
+                work.add(found.getAtIndex(ValueLayout.JAVA_INT, at + word));
             }
+            assertThat(work.get(0)).as("head").isBetween(0, 1);
+            assertThat(work.get(1)).as("tile of rows").isBetween(0, count / 2 - 1);
+            assertThat(work.get(2)).as("first key tile").isLessThan(work.get(3));
+            assertThat(works.add(work.subList(0, 3))).as("%s twice", work).isTrue();
         }
     }
 
@@ -314,7 +369,7 @@ class NativeAttentionTest {
                 codes.add(bytes(device, quantized.get(quantized.size() - 2)));
                 scales.add(bytes(device, quantized.get(quantized.size() - 1)));
                 List<Object> attend = device.argumentsOf.get("attend");
-                ends.add(attend.subList(attend.size() - 2, attend.size()));
+                ends.add(attend.subList(attend.size() - 4, attend.size()));
                 // The log-sum-exp is corrected by what K's mean took, and that has the sign.
                 assertThat(device.argumentsOf.get("lse-correction")).contains(smScale);
             }

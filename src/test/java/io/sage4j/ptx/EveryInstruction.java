@@ -78,6 +78,9 @@ final class EveryInstruction {
         k.emit(new BulkCopy(barrier.plus(16), Address.of(out), Imm.of(32), barrier));
         Reg done = k.reg(RegType.PRED);
         k.emit(new MbarrierTry(done, barrier, Imm.of(0)));
+        for (GridDependency.Kind kind : GridDependency.Kind.values()) {
+            k.emit(new GridDependency(kind));
+        }
         keep(k, out, done);
         k.storeMatrix(barrier.plus(16), k.loadMatrix(4, barrier.plus(16)));
     }

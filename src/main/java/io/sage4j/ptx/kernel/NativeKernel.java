@@ -20,16 +20,28 @@ public enum NativeKernel {
     WGMMA_ATTENTION("attention with wgmma; sm_90a") {
         @Override
         Kernel generate(Options o) {
-            return WgmmaAttention.kernel(
-                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.stores(), false));
+            return WgmmaAttention.kernel(o.wgmma(false));
         }
     },
     /** Quantized attention on Hopper, from Q as it is. */
     WGMMA_ATTENTION_Q("attention with wgmma that quantizes Q itself; sm_90a") {
         @Override
         Kernel generate(Options o) {
-            return WgmmaAttention.kernel(
-                    new WgmmaAttentionSpec(o.scheme, o.paddedDim(), o.causal, o.lse, o.type, o.stores(), true));
+            return WgmmaAttention.kernel(o.wgmma(true));
+        }
+    },
+    /** The same with the keys of rows split. */
+    WGMMA_ATTENTION_PARTS("the same on parts of the keys, for few rows; sm_90a") {
+        @Override
+        Kernel generate(Options o) {
+            return WgmmaAttention.kernel(o.wgmma(true).inParts());
+        }
+    },
+    /** What joins the parts. */
+    WGMMA_JOIN_PARTS("joins the parts of rows whose keys were split; from sm_90 on") {
+        @Override
+        Kernel generate(Options o) {
+            return JoinParts.kernel(JoinParts.Spec.of(o.wgmma(true)));
         }
     },
     /** Quantized attention on any GPU. */
@@ -181,6 +193,10 @@ public enum NativeKernel {
                 return WgmmaAttentionSpec.Stores.SINGLE;
             }
             return headDim % 8 == 0 ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
+        }
+
+        private WgmmaAttentionSpec wgmma(boolean quantizesQ) {
+            return new WgmmaAttentionSpec(scheme, paddedDim(), causal, lse, type, stores(), quantizesQ);
         }
 
         private QkCode code() {

@@ -8,6 +8,7 @@ import io.sage4j.ptx.Conversion;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Fence;
+import io.sage4j.ptx.GridDependency;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
@@ -32,11 +33,14 @@ import java.util.stream.Stream;
  * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 or FP16 P V with {@code wgmma}, operands
  * in {@link WgmmaLayout}.
  *
- * <p>Grid: any number of CTAs up to the number of work tiles, best one to a multiprocessor; each takes every
- * {@code nctaid}-th tile of {@link WgmmaAttentionSpec#rows()} query rows. One warpgroup of a CTA copies: Q two tiles
+ * <p>Grid: any number of CTAs up to the number of work tiles, best one to a multiprocessor; each takes one tile of
+ * {@link WgmmaAttentionSpec#rows()} query rows of each of the {@link Rounds}. One warpgroup of a CTA copies: Q two tiles
  * deep, K and V {@link WgmmaAttentionSpec#stages()} deep. The others attend 64 rows each, in one loop over the key tiles of all their work
  * tiles ({@link WgmmaConsumer}), so that neither the first Q K^T nor the last P V of a work tile is waited for alone.
  * Causal work goes by groups of heads whose K and V stay in L2, longest tiles first.
+ *
+ * <p>In parts ({@link WgmmaAttentionSpec.Stores#PARTS}) a work tile is a range of the key tiles of 64 rows, and the warpgroups take
+ * these key tiles in turn, each as many as the others; what a warpgroup sums up goes to memory as it is, for {@link JoinParts}.
  *
  * <p>Dynamic shared memory: {@link #sharedBytes}. The images of V have 8 rows more than channels, the first of them ones:
  * the row sum of P, as rounded, is one more column of P V.
@@ -46,12 +50,14 @@ import java.util.stream.Stream;
  *
  * <p>Parameters: {@code q}, {@code k}, {@code v} codes, {@code q_scale}, {@code k_scale} (U64); where Q comes as it is,
  * {@code q_batch}, {@code q_head}, {@code q_token} (U64, in elements) in place of {@code q_scale}; with E4M3 {@code v_scale},
- * with smooth V {@code v_mean} (U64); {@code out} (U64), {@code out_batch}, {@code out_head}, {@code out_token} (U64, in
- * elements); with lse {@code lse} and {@code correction} (U64, FP32 [batch * qHeads][qoLen], the second one added to the
- * first, 0 for none); {@code qo_len}, {@code kv_len} (at least 1), {@code kv_heads}, {@code group_size},
- * {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only), {@code score_scale} (F32, sm_scale *
- * log2 e, negative only where Q comes as it is: its codes have the sign), {@code heads} (U32, batch * query heads), {@code
- * head_group} (U32, heads of a group, causal only); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
+ * with smooth V {@code v_mean} (U64); those of {@link OutputTarget}; in parts, in place of what comes from {@code v_scale} on,
+ * {@code part_o} and {@code part_weights} (U64, as {@link JoinParts} reads them); {@code qo_len}, {@code kv_len} (at least 1),
+ * {@code kv_heads}, {@code group_size}, {@code channels} (U32, the output channels), {@code diagonal} (S32, causal only),
+ * {@code score_scale} (F32, sm_scale * log2 e, negative only where Q comes as it is: its codes have the sign); those of
+ * {@link WorkOrder}; {@code count} (U32, work tiles, or parts, to be done); causal and not in parts {@code turns} (U32, 1 if CTAs
+ * take every second round backwards, else 0); in parts those of {@link RestOrder}, {@code parts} (U32, of 64 rows) and
+ * {@code part_tiles} (U32, key tiles of a part, a multiple of the warpgroups that share them); where V is watched {@code heavy}
+ * (U64, {@link HeavyChannels}).
  */
 public final class WgmmaAttention {
     /** Tiles of Q in shared memory, of all warpgroups. */
@@ -109,6 +115,7 @@ public final class WgmmaAttention {
         qStage = spec.rows() * dim;
         in = new WgmmaParams(k, spec);
         spec.watch().exit(k, in.heavy);
+        k.emit(new GridDependency(GridDependency.Kind.LET_NEXT_START));
         SharedArray shared = k.shared("tiles", sharedBytes(spec), 1024, true);
         tid = k.read(Special.TID_X);
         sharedK = k.read(shared);
@@ -168,15 +175,15 @@ public final class WgmmaAttention {
 
     /** What goes with a tile of Q: its scales, V's scales and means, the {@link Ticket}. */
     private static int noteBytes(WgmmaAttentionSpec spec) {
-        return ticketAt(spec) + Ticket.BYTES;
+        return ticketAt(spec) + (spec.splitsKeys() ? 2 : 1) * Ticket.BYTES;
     }
 
     private static int statisticsAt(WgmmaAttentionSpec spec) {
-        return spec.consumers() * Q_SCALE_BYTES;
+        return spec.qTiles() * Q_SCALE_BYTES;
     }
 
     private static int ticketAt(WgmmaAttentionSpec spec) {
-        int statistics = (spec.scheme().pv().scalesV() ? 1 : 0) + (spec.scheme().smoothV() ? 1 : 0);
+        int statistics = (spec.appliesVScale() ? 1 : 0) + (spec.addsVMean() ? 1 : 0);
         return statisticsAt(spec) + statistics * spec.paddedDim() * Float.BYTES;
     }
 
@@ -189,8 +196,9 @@ public final class WgmmaAttention {
             for (int s = 0; s < stages; s++) {
                 init(fullK, s, 1);
                 init(fullV, s, 1);
-                init(emptyK, s, readers);
-                init(emptyV, s, readers);
+                // Of those that share keys, one warpgroup reads a stage.
+                init(emptyK, s, readers / spec.keySharers());
+                init(emptyV, s, readers / spec.keySharers());
             }
             for (int s = 0; s < Q_STAGES; s++) {
                 init(fullQ, s, spec.quantizesQ() ? 1 + spec.queryWarps() : 1);
@@ -209,16 +217,35 @@ public final class WgmmaAttention {
                 },
                 () -> {
                     k.emit(new SetMaxRegisters(false, spec.producerRegisters()));
-                    int thread = spec.consumers() * 128;
-                    Reg first = spec.copierQuantizes()
-                            ? k.compare(Relation.LT, Type.U32, tid, Imm.of(thread + LANES))
-                            : k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread));
-                    k.when(first, spec.copierQuantizes() ? this::copyAndQuantize : this::copy);
-                    if (spec.quantizesQ()) {
-                        Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(thread + LANES));
-                        k.when(others, this::quantize);
-                    }
+                    copyAndQuantizeByWarp();
                 });
+        if (spec.splitsKeys()) {
+            // Who comes behind waits for this kernel only, and takes the one that it overlaps to have ended too.
+            k.emit(new GridDependency(GridDependency.Kind.WAIT));
+        }
+    }
+
+    /** What each warp of the copying warpgroup does. */
+    private void copyAndQuantizeByWarp() {
+        int thread = spec.consumers() * 128;
+        if (spec.splitsKeys()) {
+            // A K waits behind no V that there is no room for yet: each warpgroup is at a tile of its own.
+            int last = thread + (WARPGROUP_WARPS - 1) * LANES;
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copy(true, false));
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(last)), () -> copy(false, true));
+        } else if (spec.copierQuantizes()) {
+            k.when(k.compare(Relation.LT, Type.U32, tid, Imm.of(thread + LANES)), this::copyAndQuantize);
+        } else {
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copy(true, true));
+        }
+        if (spec.quantizesQ()) {
+            Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(thread + LANES));
+            if (spec.splitsKeys()) {
+                int end = thread + (1 + spec.queryWarps()) * LANES;
+                others = k.and(others, k.compare(Relation.LT, Type.U32, tid, Imm.of(end)));
+            }
+            k.when(others, this::quantize);
+        }
     }
 
     private void init(Reg barriers, int stage, int arrivals) {
@@ -250,29 +277,36 @@ public final class WgmmaAttention {
         }
     }
 
-    /** The copying thread. */
-    private void copy() {
+    /** A copying thread: of Q's codes and K, of V, or of all. */
+    private void copy(boolean keys, boolean values) {
         Reg stage = k.move(Type.U32, Imm.of(0));
         Reg parity = k.move(Type.U32, Imm.of(1));
         Reg begun = k.move(Type.U32, Imm.of(0));
-        Reg tile = k.read(Special.CTAID_X);
-        Reg tiles = in.tiles();
-        k.loop(() -> k.compare(Relation.LT, Type.U32, tile, tiles), () -> {
-            WgmmaParams.Work work = in.work(tile);
+        k.loop(() -> isThere(begun), () -> {
+            WgmmaParams.Work work = in.work(in.number(begun));
             Reg kvHead = in.kvHead(work.head());
-            Reg next = k.add(Type.U32, tile, k.read(Special.NCTAID_X));
-            Reg further = k.select(Type.U32, k.compare(Relation.LT, Type.U32, next, tiles), Imm.of(1), Imm.of(0));
-            copyQ(work, kvHead, further, begun);
+            if (keys) {
+                copyQ(work, kvHead, further(begun), begun);
+            }
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
             Reg first = k.mul(Type.U32, kvHead, in.kTiles());
-            Reg fromK = k.index(in.k, first, kStage);
-            Reg fromV = k.index(in.v, first, vBytes());
-            Reg fromScales = k.index(in.kScale, first, SCALE_BYTES);
-            k.range(Imm.of(0), work.keyTiles(), 1, j -> {
-                copyKeys(stage, parity, fromScales, fromK, fromV, j);
+            Reg fromK = keys ? k.index(in.k, first, kStage) : null;
+            Reg fromV = values ? k.index(in.v, first, vBytes()) : null;
+            Reg fromScales = keys ? k.index(in.kScale, first, SCALE_BYTES) : null;
+            Operand start = work.part() == null ? Imm.of(0) : work.part().firstKeyTile();
+            Reg last = k.add(in.kTiles(), -1);
+            k.range(start, endOfPasses(work), 1, j -> {
+                // Behind the last one comes none, but each of the warpgroups that share keys gets one, to find it
+                // hidden.
+                Reg there = work.part() == null ? j : k.min(Type.U32, j, last);
+                if (keys) {
+                    copyK(stage, parity, fromScales, fromK, there);
+                }
+                if (values) {
+                    copyV(stage, parity, fromV, there);
+                }
                 next(stage, parity, stages);
             });
-            k.set(tile, Operation.ADD, Type.U32, tile, k.read(Special.NCTAID_X));
         });
     }
 
@@ -285,12 +319,10 @@ public final class WgmmaAttention {
         Reg begun = k.move(Type.U32, Imm.of(0));
         Share share = new Share();
         share.fetch();
-        k.loop(() -> k.compare(Relation.LT, Type.U32, tile(begun), in.tiles()), () -> {
-            WgmmaParams.Work work = in.work(tile(begun));
+        k.loop(() -> isThere(begun), () -> {
+            WgmmaParams.Work work = in.work(in.number(begun));
             Reg kvHead = in.kvHead(work.head());
-            Reg next = tile(k.add(begun, 1));
-            Reg further = k.select(Type.U32, k.compare(Relation.LT, Type.U32, next, in.tiles()), Imm.of(1), Imm.of(0));
-            copyQ(work, kvHead, further, begun);
+            copyQ(work, kvHead, further(begun), begun);
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
             Reg keys = k.mul(Type.U32, kvHead, in.kTiles());
             Reg end = k.add(Type.U32, keys, work.keyTiles());
@@ -298,7 +330,9 @@ public final class WgmmaAttention {
             k.loop(() -> k.compare(Relation.LT, Type.U32, keys, end), () -> {
                 Reg round = k.shr(passes, Integer.numberOfTrailingZeros(stages));
                 Reg parity = k.xor(k.and(round, 1), Imm.of(1));
-                copyKeys(k.and(passes, stages - 1), parity, in.kScale, in.k, in.v, keys);
+                Reg stage = k.and(passes, stages - 1);
+                copyK(stage, parity, in.kScale, in.k, keys);
+                copyV(stage, parity, in.v, keys);
                 k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
                 k.set(keys, Operation.ADD, Type.U32, keys, Imm.of(1));
                 k.when(k.compare(Relation.EQ, Type.U32, passes, pause), () -> share.until(begun));
@@ -306,8 +340,20 @@ public final class WgmmaAttention {
         });
     }
 
-    /** Fills a stage of K and of V, once they are empty, from so many tiles behind the addresses. */
-    private void copyKeys(Reg stage, Reg parity, Reg fromScales, Reg fromK, Reg fromV, Reg n) {
+    /** Where the key tiles end that all warpgroups go through, each as many as the others. */
+    private Reg endOfPasses(WgmmaParams.Work work) {
+        if (work.part() == null) {
+            return work.keyTiles();
+        }
+        return k.mad(
+                Type.U32,
+                in.passes(work),
+                Imm.of(spec.keySharers()),
+                work.part().firstKeyTile());
+    }
+
+    /** Fills a stage of K, once it is empty, from so many tiles behind the addresses. */
+    private void copyK(Reg stage, Reg parity, Reg fromScales, Reg fromK, Reg n) {
         Reg kBarrier = stageAddress(fullK, stage, BARRIER);
         await(stageAddress(emptyK, stage, BARRIER), parity);
         byOne(() -> {
@@ -319,6 +365,10 @@ public final class WgmmaAttention {
                     kBarrier);
             bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, n, kStage), kStage, kBarrier);
         });
+    }
+
+    /** The same of V. */
+    private void copyV(Reg stage, Reg parity, Reg fromV, Reg n) {
         Reg vBarrier = stageAddress(fullV, stage, BARRIER);
         await(stageAddress(emptyV, stage, BARRIER), parity);
         byOne(() -> {
@@ -348,10 +398,19 @@ public final class WgmmaAttention {
         Reg notes = notes(number);
         Address ticket = Address.of(notes).plus(ticketAt(spec));
         k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
+        if (work.part() != null) {
+            Address of = ticket.plus(Ticket.BYTES);
+            k.store(
+                    Space.SHARED,
+                    Type.B32,
+                    of,
+                    work.part().number(),
+                    work.part().firstKeyTile());
+        }
         int statistics = dim * Float.BYTES;
         List<Reg> arrays =
                 Stream.of(in.vScale, in.vMean).filter(Objects::nonNull).toList();
-        int codes = spec.quantizesQ() ? 0 : qStage + spec.consumers() * Q_SCALE_BYTES;
+        int codes = spec.quantizesQ() ? 0 : qStage + spec.qTiles() * Q_SCALE_BYTES;
         expect(barrier, codes + arrays.size() * statistics);
         if (!spec.quantizesQ()) {
             copyCodes(work, buffer, notes, barrier);
@@ -366,7 +425,7 @@ public final class WgmmaAttention {
     private void copyCodes(WgmmaParams.Work work, Reg buffer, Reg notes, Reg barrier) {
         Reg to = stageAddress(sharedQ, buffer, qStage);
         int bytes = WgmmaLayout.Q_ROWS * dim;
-        for (int w = 0; w < spec.consumers(); w++) {
+        for (int w = 0; w < spec.qTiles(); w++) {
             Reg from = in.qTile(work, Imm.of(w));
             bulk(k.add(to, w * bytes), k.index(in.q, from, bytes), bytes, barrier);
             bulk(k.add(notes, w * Q_SCALE_BYTES), k.index(in.qScale, from, Q_SCALE_BYTES), Q_SCALE_BYTES, barrier);
@@ -393,7 +452,7 @@ public final class WgmmaAttention {
 
         /** Whether there is another work tile. */
         Reg further() {
-            return k.compare(Relation.LT, Type.U32, tile(number), in.tiles());
+            return isThere(number);
         }
 
         /** Goes on until the part of a work tile is done, if there is one; the rows of the next one are under way already. */
@@ -427,7 +486,7 @@ public final class WgmmaAttention {
 
         /** Starts the copies of the part of the next work tile. */
         void fetch() {
-            WgmmaParams.Work work = in.work(tile(number));
+            WgmmaParams.Work work = in.work(in.number(number));
             Reg head = in.qHead(work.head());
             Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
             Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
@@ -459,9 +518,14 @@ public final class WgmmaAttention {
         }
     }
 
-    /** The work tile of a number, counted over those of the CTA. */
-    private Reg tile(Reg number) {
-        return k.mad(Type.U32, number, k.read(Special.NCTAID_X), k.read(Special.CTAID_X));
+    /** Whether the CTA has a work tile in a round. */
+    private Reg isThere(Reg round) {
+        return k.compare(Relation.LT, Type.U32, in.number(round), in.count);
+    }
+
+    /** 1 if a work tile follows that of a round, else 0. */
+    private Reg further(Reg round) {
+        return k.select(Type.U32, isThere(k.add(round, 1)), Imm.of(1), Imm.of(0));
     }
 
     /** The buffer of Q of a work tile, counted over those of the CTA. */
@@ -488,7 +552,13 @@ public final class WgmmaAttention {
     Ticket ticket(Reg number) {
         Address at = Address.of(notes(number)).plus(ticketAt(spec));
         List<Reg> words = k.loadVector(Space.SHARED, Type.B32, 4, at, false);
-        return new Ticket(new WgmmaParams.Work(words.get(0), words.get(1), words.get(2)), words.get(3));
+        WgmmaParams.Part part = spec.splitsKeys() ? part(at.plus(Ticket.BYTES)) : null;
+        return new Ticket(new WgmmaParams.Work(words.get(0), words.get(1), words.get(2), part), words.get(3));
+    }
+
+    private WgmmaParams.Part part(Address at) {
+        List<Reg> words = k.loadVector(Space.SHARED, Type.B32, 2, at, false);
+        return new WgmmaParams.Part(words.get(0), words.get(1));
     }
 
     /**

@@ -16,7 +16,7 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param paddedDim channels of the operands, 64 or 128
  * @param causal whether the diagonal hides keys
  * @param lse whether the log-sum-exp is written
- * @param output FP16 or BF16
+ * @param output FP16 or BF16, of Q too where it comes as it is
  * @param stores how the output may be written
  * @param watch when it runs
  * @param quantizesQ whether Q comes as it is, in the type of the output, and is quantized on the way ({@link WgmmaQuery}):
@@ -40,7 +40,9 @@ public record WgmmaAttentionSpec(
         /** Two neighbouring channels, 4 bytes. */
         PAIRED,
         /** Eight neighbouring channels, 16 bytes: whole rows, by way of shared memory. */
-        WIDE
+        WIDE,
+        /** None yet: the keys of each 64 rows are split, and {@link JoinParts} joins what is written of each part. */
+        PARTS
     }
 
     /** @throws IllegalArgumentException saying what the kernel cannot do */
@@ -72,6 +74,9 @@ public record WgmmaAttentionSpec(
         if (paddedDim != WgmmaLayout.MAX_DIM && paddedDim != WgmmaLayout.MAX_DIM / 2) {
             throw new IllegalArgumentException("wgmma attention has 64 or 128 channels, not " + paddedDim);
         }
+        if (stores == Stores.PARTS && lse) {
+            throw new IllegalArgumentException("wgmma attention that splits keys leaves the log-sum-exp to the join");
+        }
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("wgmma attention writes float16 or bfloat16, not " + output);
         }
@@ -89,9 +94,39 @@ public record WgmmaAttentionSpec(
         this(scheme, paddedDim, causal, lse, output, stores, Watch.NONE, quantizesQ);
     }
 
+    /** The one that attends the same with the keys split. */
+    public WgmmaAttentionSpec inParts() {
+        return new WgmmaAttentionSpec(scheme, paddedDim, causal, false, output, Stores.PARTS, watch, quantizesQ);
+    }
+
     /** Whether a tile's P V is summed in FP16. */
     boolean halfSums() {
         return scheme.accumulator() == Accumulator.FP16_FP32;
+    }
+
+    /** Whether its warpgroups attend the same rows, each with some of their keys, and write their sums as they are. */
+    boolean splitsKeys() {
+        return stores == Stores.PARTS;
+    }
+
+    /** Whether its CTAs may take every second round backwards: work tiles differ in length. */
+    boolean takesTurns() {
+        return causal && !splitsKeys();
+    }
+
+    /** Whether the end of a work tile needs the maxima of its rows. */
+    boolean keepsMax() {
+        return lse || splitsKeys();
+    }
+
+    /** Whether the output is multiplied by V's scales. */
+    boolean appliesVScale() {
+        return scheme.pv().scalesV() && !splitsKeys();
+    }
+
+    /** Whether V's means are added to the output. */
+    boolean addsVMean() {
+        return scheme.smoothV() && !splitsKeys();
     }
 
     /** Whether P and V are FP16, summed in FP32 from the first tile to the last. */
@@ -111,7 +146,11 @@ public record WgmmaAttentionSpec(
 
     /** Tiles of K and of V in shared memory at a time, a power of two. */
     int stages() {
-        return fp16() && paddedDim == WgmmaLayout.MAX_DIM ? 2 : 4;
+        if (fp16()) {
+            return paddedDim == WgmmaLayout.MAX_DIM ? 2 : 4;
+        }
+        // Three warpgroups with keys of their own hold more of them at a time.
+        return splitsKeys() && consumers() > 2 ? 8 : 4;
     }
 
     /** Swizzled images of 128-byte rows that make up a tile of V: FP16 has 64 keys in each of two. */
@@ -119,14 +158,29 @@ public record WgmmaAttentionSpec(
         return fp16() ? 2 : 1;
     }
 
-    /** Warpgroups that attend 64 rows each; one more copies. Fewer channels leave registers for a third one. */
+    /** Warpgroups that attend 64 rows; one more copies. Fewer channels leave registers for a third one. */
     public int consumers() {
+        return consumers(paddedDim);
+    }
+
+    /** The same, of so many padded channels. */
+    public static int consumers(int paddedDim) {
         return paddedDim == WgmmaLayout.MAX_DIM ? 2 : 3;
     }
 
     /** Rows of Q that a CTA attends at a time. */
     public int rows() {
-        return consumers() * WgmmaLayout.Q_ROWS;
+        return qTiles() * WgmmaLayout.Q_ROWS;
+    }
+
+    /** Tiles of 64 rows of Q that a CTA attends at a time. */
+    int qTiles() {
+        return consumers() / keySharers();
+    }
+
+    /** Warpgroups that take the key tiles of the same rows in turn. */
+    public int keySharers() {
+        return splitsKeys() ? consumers() : 1;
     }
 
     /** Threads of a CTA. */
@@ -144,6 +198,10 @@ public record WgmmaAttentionSpec(
      * others, where that was faster (docs/hopper-kernel.md) and the registers suffice; else those that copy nothing.
      */
     int queryWarps() {
+        if (splitsKeys()) {
+            // One copies K, one V.
+            return 2;
+        }
         boolean gains = consumers() > 2 && !fast() && !halfSums();
         return gains && stores == Stores.WIDE ? 4 : 3;
     }

@@ -87,15 +87,20 @@ final class WgmmaConsumer {
     private final List<Reg> endedMax = new ArrayList<>();
     private final List<Reg> alpha = new ArrayList<>();
     private final List<Reg> sum;
-    /** Key tiles of the work tile from the one at hand on. */
+    /** The warpgroup's key tiles of the work tile from the one at hand on. */
     private final Reg left;
-    /** How many of its last key tiles hold hidden keys. */
+    /** How many of its last ones hold hidden keys. */
     private final Reg hiding;
     /** 1 if another work tile follows. */
     private final Reg further;
 
     private final Reg qScale;
-    /** Key tiles begun over all work tiles, the one at hand not counted; the last pass began the one before. */
+    /** Warpgroups among which the key tiles go in turn. */
+    private final int sharers;
+    /**
+     * Key tiles that the CTA began over all work tiles, the one at hand not counted; the warpgroup's last pass began the one
+     * that is {@code sharers} before.
+     */
     private final Reg passes;
     /** Work tiles begun, the one at hand not counted. */
     private final Reg begun;
@@ -128,7 +133,8 @@ final class WgmmaConsumer {
         hiding = k.reg(RegType.B32);
         further = k.reg(RegType.B32);
         qScale = k.reg(RegType.F32);
-        passes = k.move(Type.U32, Imm.of(0));
+        sharers = spec.keySharers();
+        passes = k.move(Type.U32, sharers > 1 ? warpgroup : Imm.of(0));
         begun = k.move(Type.U32, Imm.of(0));
     }
 
@@ -159,17 +165,17 @@ final class WgmmaConsumer {
         readScale();
         k.emit(new WgmmaWait(0));
         maximum();
-        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
+        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(sharers));
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, Imm.of(0)));
         exponentials();
         k.loop(this::hasNext, this::pass);
-        Reg before = k.add(passes, -1);
+        Reg before = k.add(passes, -sharers);
         startOutput(before);
         k.emit(new WgmmaWait(0));
         if (!spec.fp16()) {
             accumulate(alpha);
         }
-        if (spec.lse()) {
+        if (spec.keepsMax()) {
             keepMax();
         }
         writeTile(begun);
@@ -186,19 +192,19 @@ final class WgmmaConsumer {
         Reg ended = k.compare(Relation.EQ, Type.U32, left, Imm.of(0));
         k.when(ended, this::takeNext);
         startScores();
-        Reg before = k.add(passes, -1);
+        Reg before = k.add(passes, -sharers);
         startOutput(before);
         readScale();
         k.emit(new WgmmaWait(1));
         List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
         maximum();
-        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
+        k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(sharers));
         // The assembler would move the wait for T ahead of the maximum, which undoes the overlap: a loop whose address
         // hangs on the result stands in its way. An alpha is never negative.
         Reg sign = k.shr(k.bits(alpha.get(0)), 31);
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, sign));
         k.emit(new WgmmaWait(0));
-        release(kernel.emptyV, stage(k.add(passes, -2)));
+        release(kernel.emptyV, stage(k.add(passes, -2 * sharers)));
         if (!spec.fp16()) {
             accumulate(factors);
         }
@@ -238,7 +244,7 @@ final class WgmmaConsumer {
     private void takeNext() {
         release(kernel.emptyQ, kernel.qBuffer(begun));
         k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-        if (spec.lse()) {
+        if (spec.keepsMax()) {
             keepMax();
         }
         max.forEach(m -> k.set(m, Type.F32, Imm.of(Numbers.MASKED)));
@@ -255,26 +261,40 @@ final class WgmmaConsumer {
         kernel.await(kernel.stageAddress(kernel.fullQ, kernel.qBuffer(begun), BARRIER), kernel.qParity(begun));
         WgmmaAttention.Ticket ticket = kernel.ticket(begun);
         WgmmaParams.Work work = ticket.work();
-        k.set(left, Type.U32, work.keyTiles());
+        k.set(left, Type.U32, in.passes(work));
         k.set(further, Type.U32, ticket.further());
         Reg whole = in.kvLen;
         if (spec.causal()) {
-            Reg first = k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), k.shl(warpgroup, 6));
+            Reg own = sharers > 1 ? k.move(Type.U32, Imm.of(0)) : k.shl(warpgroup, 6);
+            Reg first = k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), own);
             whole = in.seen(k.add(first, 1));
         }
-        k.set(hiding, Operation.SUB, Type.S32, work.keyTiles(), k.shr(whole, 7));
-        Reg inTile = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
+        Reg allSeen = k.shr(whole, 7);
+        k.set(hiding, Operation.SUB, Type.S32, left, sharers > 1 ? before(work, allSeen) : allSeen);
+        Reg inTile = sharers > 1
+                ? scaleOfThread()
+                : k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_SCALES), scaleOfThread());
         Reg at = k.mad(Type.U32, inTile, Imm.of(FLOAT), kernel.notes(begun));
         // The codes of Q have its sign.
         Reg factor = spec.quantizesQ() ? k.get(Operation.ABS, Type.F32, in.scoreScale) : in.scoreScale;
         k.set(qScale, Operation.MUL, Type.F32, k.load(Space.SHARED, Type.F32, Address.of(at)), factor);
     }
 
+    /** How many of the warpgroup's passes through a part are through key tiles before one. */
+    private Reg before(WgmmaParams.Work work, Reg keyTile) {
+        Reg first = k.add(Type.U32, work.part().firstKeyTile(), warpgroup);
+        Reg others = k.max(Type.S32, k.sub(Type.S32, keyTile, first), Imm.of(0));
+        return k.get(Operation.DIV, Type.U32, k.add(others, sharers - 1), Imm.of(sharers));
+    }
+
     /** First of the thread's two rows, which are 8 apart. */
     private Reg firstRow(WgmmaParams.Work work) {
+        return k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), rowInTile());
+    }
+
+    private Reg rowInTile() {
         Reg inWarpgroup = k.mad(Type.U32, warp(), Imm.of(16), k.shr(lane, 2));
-        Reg inTile = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS), inWarpgroup);
-        return k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), inTile);
+        return sharers > 1 ? inWarpgroup : k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS), inWarpgroup);
     }
 
     private Reg warp() {
@@ -289,12 +309,9 @@ final class WgmmaConsumer {
 
     private void startScores() {
         k.emit(new Fence(Fence.Kind.WGMMA));
-        Reg tileOfQ = k.mad(
-                Type.U32,
-                warpgroup,
-                Imm.of(WgmmaLayout.Q_ROWS * dim),
-                kernel.stageAddress(kernel.sharedQ, kernel.qBuffer(begun), kernel.qStage));
-        Reg q = kernel.descriptor(tileOfQ, dim);
+        Reg tiles = kernel.stageAddress(kernel.sharedQ, kernel.qBuffer(begun), kernel.qStage);
+        Reg own = sharers > 1 ? tiles : k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS * dim), tiles);
+        Reg q = kernel.descriptor(own, dim);
         Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, stage(passes), kernel.kStage), dim);
         for (int step = 0; step < dim / STEP_BYTES; step++) {
             int bytes = step * STEP_BYTES;
@@ -436,7 +453,7 @@ final class WgmmaConsumer {
     private void mask() {
         WgmmaParams.Work work = kernel.ticket(begun).work();
         Reg row = firstRow(work);
-        Reg tile = k.sub(Type.U32, work.keyTiles(), left);
+        Reg tile = keyTile(work);
         Reg firstKey = k.mad(Type.U32, tile, Imm.of(KEYS), k.shl(k.and(lane, 3), 1));
         Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
         List<Reg> limits = new ArrayList<>();
@@ -453,6 +470,15 @@ final class WgmmaConsumer {
             Reg visible = k.compare(Relation.GE, Type.S32, limits.get(i / 2 % 2), Imm.of(key));
             k.set(s.get(i), Type.B32, k.select(Type.B32, visible, s.get(i), Imm.of(MINUS_INFINITY)));
         }
+    }
+
+    /** The key tile at hand. */
+    private Reg keyTile(WgmmaParams.Work work) {
+        if (sharers == 1) {
+            return k.sub(Type.U32, work.keyTiles(), left);
+        }
+        Reg first = k.add(Type.U32, work.part().firstKeyTile(), warpgroup);
+        return k.mad(Type.U32, k.sub(Type.U32, in.passes(work), left), Imm.of(sharers), first);
     }
 
     /**
@@ -552,6 +578,11 @@ final class WgmmaConsumer {
 
     private void writeTile(Reg number) {
         WgmmaParams.Work work = kernel.ticket(number).work();
+        if (spec.splitsKeys()) {
+            Reg part = k.mad(Type.U32, work.part().number(), Imm.of(sharers), warpgroup);
+            new WgmmaParts(k, spec, in, lane, work.qTile(), part, rowInTile()).write(o, endedMax, sum);
+            return;
+        }
         Reg buffer = k.mad(Type.U32, k.shr(kernel.tid, 5), Imm.of(WgmmaOutput.WARP_BYTES), kernel.sharedOut);
         new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number), buffer)
                 .write(o, endedMax, sum);

@@ -1,7 +1,6 @@
 package io.sage4j.ptx.kernel;
 
 import io.sage4j.DType;
-import io.sage4j.numeric.Numbers;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
@@ -92,15 +91,17 @@ final class WgmmaOutput {
             Reg at = k.add(row, half * N);
             valid.add(k.compare(Relation.LT, Type.U32, at, in.qoLen));
             if (spec.lse()) {
-                lse(at, valid.get(half), max.get(half), l);
+                Reg first = k.and(valid.get(half), k.compare(Relation.EQ, Type.U32, channel, Imm.of(0)));
+                float offset = spec.scheme().pOffset();
+                in.target.lse(head, in.qoLen, at, first, max.get(half), l, offset);
             }
             inverse.add(k.get(Operation.RCP_APPROX, Type.F32, l));
             // A row that sees nothing is 0, whatever V holds.
-            int first = 2 * half;
+            int own = 2 * half;
             empty.add(k.compare(Relation.EQ, Type.F32, l, Imm.of(0f)));
             k.when(empty.get(half), () -> {
-                k.set(inverse.get(first / 2), Type.F32, Imm.of(0f));
-                for (int i = first; i < o.size(); i += 4) {
+                k.set(inverse.get(own / 2), Type.F32, Imm.of(0f));
+                for (int i = own; i < o.size(); i += 4) {
                     k.set(o.get(i), Type.F32, Imm.of(0f));
                     k.set(o.get(i + 1), Type.F32, Imm.of(0f));
                 }
@@ -110,10 +111,10 @@ final class WgmmaOutput {
             rows(o, inverse, empty);
             return;
         }
-        Reg base = base(channel);
+        Reg base = element(channel);
         List<Address> to = new ArrayList<>();
         for (int half = 0; half < 2; half++) {
-            to.add(Address.of(address(base, k.add(row, half * N))));
+            to.add(Address.of(in.target.address(base, k.add(row, half * N))));
         }
         Reg allChannels = k.compare(Relation.EQ, Type.U32, in.channels, Imm.of(spec.paddedDim()));
         k.whenElse(
@@ -123,18 +124,8 @@ final class WgmmaOutput {
     }
 
     /** Element of a channel of the head's first row. */
-    private Reg base(Reg first) {
-        Reg queryHeads = k.mul(Type.U32, in.kvHeads, in.groupSize);
-        Reg batch = k.div(Type.U32, head, queryHeads);
-        Reg inBatch = k.sub(Type.U32, head, k.mul(Type.U32, batch, queryHeads));
-        Reg start = k.mad64(inBatch, in.outHead, k.convert(Conversion.U64_FROM_U32, first));
-        return k.mad64(batch, in.outBatch, start);
-    }
-
-    /** Address of that channel of a row. */
-    private Reg address(Reg base, Reg at) {
-        Reg bytes = k.mul(Type.U64, k.mad64(at, in.outToken, base), Imm.of((long) HALF));
-        return k.add(Type.U64, in.out, bytes);
+    private Reg element(Reg first) {
+        return in.target.element(head, k.mul(Type.U32, in.kvHeads, in.groupSize), first);
     }
 
     /** By way of the buffer: eight channels of a row to a lane. */
@@ -142,12 +133,12 @@ final class WgmmaOutput {
         Reg first = k.add(Type.U32, k.sub(Type.U32, row, k.shr(lane, 2)), k.shr(lane, 3));
         Reg chunk = k.and(lane, CHUNKS - 1);
         Reg eighth = k.shl(chunk, 3);
-        Reg base = base(eighth);
+        Reg base = element(eighth);
         Reg inMatrix = k.mad(Type.U32, k.and(lane, WARP_ROWS - 1), Imm.of(PITCH), buffer);
         Address matrix = Address.of(k.mad(Type.U32, k.shr(lane, 4), Imm.of(CHUNK), inMatrix));
         Reg inRow = k.mad(Type.U32, k.shr(lane, 3), Imm.of(PITCH), buffer);
         Address piece = Address.of(k.mad(Type.U32, chunk, Imm.of(CHUNK), inRow));
-        Reg step = k.mul(Type.U64, in.outToken, Imm.of((long) HALF * ROWS_AT_ONCE));
+        Reg step = in.target.rows(ROWS_AT_ONCE);
         for (int start = 0; start < spec.paddedDim(); start += PASS) {
             // What the pass or the work tile before put there has been read by all lanes.
             k.emit(new WarpBarrier());
@@ -158,7 +149,7 @@ final class WgmmaOutput {
             }
             k.emit(new WarpBarrier());
             Reg there = k.compare(Relation.LT, Type.U32, k.add(eighth, start), in.channels);
-            Reg at = k.add(Type.U64, address(base, first), Imm.of((long) start * HALF));
+            Reg at = k.add(Type.U64, in.target.address(base, first), Imm.of((long) start * HALF));
             for (int r = 0; r < WARP_ROWS; r += ROWS_AT_ONCE) {
                 List<Reg> words = k.loadVector(Space.SHARED, Type.U32, CHUNK / FLOAT, piece.plus(r * PITCH), false);
                 Reg valid = k.compare(Relation.LT, Type.U32, k.add(first, r), in.qoLen);
@@ -234,25 +225,6 @@ final class WgmmaOutput {
             Reg here = all ? valid : inside(valid, n, e);
             k.guarded(here, () -> k.store(Space.GLOBAL, Type.B16, at, one));
         }
-    }
-
-    private void lse(Reg at, Reg valid, Reg max, Reg sum) {
-        Reg first = k.and(valid, k.compare(Relation.EQ, Type.U32, channel, Imm.of(0)));
-        Reg rangeOff = k.add(
-                Type.F32,
-                k.get(Operation.LG2, Type.F32, sum),
-                Imm.of(-spec.scheme().pOffset()));
-        Reg natural = k.mul(Type.F32, k.add(Type.F32, max, rangeOff), Imm.of(Numbers.LN2));
-        Reg index = k.mad64(head, k.convert(Conversion.U64_FROM_U32, in.qoLen), k.convert(Conversion.U64_FROM_U32, at));
-        Reg offset = k.mul(Type.U64, index, Imm.of((long) FLOAT));
-        Reg shift = k.move(Type.F32, Imm.of(0f));
-        Reg corrected = k.and(first, k.compare(Relation.NE, Type.U64, in.correction, Imm.of(0L)));
-        Reg from = k.add(Type.U64, in.correction, offset);
-        k.guarded(corrected, () -> k.set(shift, Type.F32, k.loadReadOnly(Type.F32, Address.of(from))));
-        Reg empty = k.compare(Relation.EQ, Type.F32, sum, Imm.of(0f));
-        Reg value = k.select(Type.F32, empty, Imm.of(Float.NEGATIVE_INFINITY), k.add(Type.F32, natural, shift));
-        Reg to = k.add(Type.U64, in.lse, offset);
-        k.guarded(first, () -> k.store(Space.GLOBAL, Type.F32, Address.of(to), value));
     }
 
     /** Whether a channel of a row is there to be written. */

@@ -8,6 +8,7 @@ import io.sage4j.ptx.Convert;
 import io.sage4j.ptx.CopyAsync;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
+import io.sage4j.ptx.GridDependency;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Instruction;
 import io.sage4j.ptx.Kernel;
@@ -128,6 +129,9 @@ final class Decoder {
             return Warp::commit;
         } else if (i instanceof CopyWait w) {
             return (warp, mask) -> warp.await(mask, w.pending());
+        } else if (i instanceof GridDependency) {
+            // One kernel runs after the other here.
+            return (warp, mask) -> {};
         } else if (i instanceof WarpBarrier) {
             return (warp, mask) -> requireAllLanes(mask);
         } else if (i.requirement().sm() >= Requirement.SM_90.sm() || i instanceof NamedBarrier) {

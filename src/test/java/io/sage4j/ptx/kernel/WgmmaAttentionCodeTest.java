@@ -53,6 +53,38 @@ class WgmmaAttentionCodeTest {
         assembles(spec(variant, dim, causal, lse));
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-sm90, 64, false, true",
+        "int8-fp8-sm90, 64, true, true",
+        "int8-fp8-sm90, 64, false, false",
+        "int8-fp8-sm90, 128, false, true",
+        "int8-fp8-sm90, 128, true, false",
+        "int8-fp8-sm90-f16acc, 64, true, true",
+        "int8-fp8-sm90-f16acc, 128, false, true",
+        "int8-fp8-sm90-fast, 64, false, true",
+        "int8-fp8-sm90-fast, 128, true, true",
+        "int8-fp16-sm90, 64, true, true",
+        "int8-fp16-sm90, 128, true, true",
+    })
+    void thatOfPartsAndTheirJoinAssembleToo(String variant, int dim, boolean causal, boolean quantizesQ) {
+        Scheme scheme = Variant.of(variant).scheme().withSmoothV(causal);
+        WgmmaAttentionSpec whole =
+                new WgmmaAttentionSpec(scheme, dim, causal, true, DType.BFLOAT16, Stores.PAIRED, quantizesQ);
+        assembles(whole.inParts());
+        Kernel join = JoinParts.kernel(JoinParts.Spec.of(whole));
+        Ptxas.Report report = Ptxas.assemble(PtxModule.of(Arch.SM_90A, join));
+        assertThat(report.spilled()).as(report.log()).isZero();
+        assertThat(join.mix()).containsEntry("griddepcontrol.wait", 1);
+    }
+
+    @Test
+    void partsLeaveTheLogSumExpToTheJoin() {
+        Scheme scheme = Variant.of(FP32_SUMS).scheme();
+        assertThatThrownBy(() -> new WgmmaAttentionSpec(scheme, 128, false, true, DType.FLOAT16, Stores.PARTS, true))
+                .hasMessageContaining("to the join");
+    }
+
     /** Whatever the plan may ask for beside that: Q as codes, narrower stores, other scales, BF16, smooth V. */
     @ParameterizedTest
     @CsvSource({

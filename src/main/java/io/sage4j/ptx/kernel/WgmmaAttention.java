@@ -189,8 +189,7 @@ public final class WgmmaAttention {
 
     private void write() {
         // Each thread that reads or writes what a barrier guards arrives by itself: one for its warp is no faster, and
-        // racecheck
-        // does not see that a warp barrier orders the others before it.
+        // racecheck does not see that a warp barrier orders the others before it.
         int readers = spec.consumers() * WARPGROUP_WARPS * LANES;
         k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(0)), () -> {
             for (int s = 0; s < stages; s++) {

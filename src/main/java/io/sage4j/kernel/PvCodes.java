@@ -1,6 +1,7 @@
 package io.sage4j.kernel;
 
 import io.sage4j.numeric.PvFormat;
+import uk.ac.manchester.tornado.api.math.TornadoMath;
 
 /** The formats of P and V inside kernels: a format is a constant argument, so that one branch remains. */
 public final class PvCodes {
@@ -57,9 +58,42 @@ public final class PvCodes {
             code = Rounding.e5m2CodeOfWeight(weight);
         }
         if (format == INT8) {
-            code = (int) Rounding.code(weight, INT8_LIMIT);
+            code = Rounding.nearest(TornadoMath.min(INT8_LIMIT, weight));
         }
         return code;
+    }
+
+    /** An int whose low 8 bits are the code of the nearest value of {@code x} in the range of the format; that of 0 for -0. */
+    public static int bitsOf(float x, int format) {
+        int bits = 0;
+        if (format == E4M3) {
+            bits = Rounding.e4m3Bits(x);
+        }
+        if (format == E5M2) {
+            bits = Rounding.e5m2Bits(x);
+        }
+        if (format == INT8) {
+            bits = (int) Rounding.code(x, INT8_LIMIT);
+        }
+        return bits;
+    }
+
+    /** The least magnitude whose code is not that of zero: the float above half of the least step, whose tie goes to zero. */
+    public static float leastKept(int format) {
+        float least = 0f;
+        if (format == FP16) {
+            least = 0x1.000002p-25f;
+        }
+        if (format == E4M3) {
+            least = 0x1.000002p-10f;
+        }
+        if (format == E5M2) {
+            least = 0x1.000002p-17f;
+        }
+        if (format == INT8) {
+            least = 0x1.000002p-1f;
+        }
+        return least;
     }
 
     /** 8-bit code of the opposite of a value, from that of its magnitude. */

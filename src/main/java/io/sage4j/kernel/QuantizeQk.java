@@ -298,8 +298,8 @@ public final class QuantizeQk {
                         }
                         if (whole == 1 || member < members) {
                             // Never beyond the limit by half; min keeps product and sum from becoming one operation.
-                            float code = Rounding.integer(TornadoMath.min(limit, y * inverse));
-                            codes.set(codeStart + row * paddedDim + b * WARP, (byte) (int) code);
+                            int code = Rounding.nearest(TornadoMath.min(limit, y * inverse));
+                            codes.set(codeStart + row * paddedDim + b * WARP, (byte) code);
                         }
                     }
                 }

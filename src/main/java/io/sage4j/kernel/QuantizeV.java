@@ -20,7 +20,7 @@ public final class QuantizeV {
     /** Channels of a warp, and of one work-group of {@link #quantize}. */
     public static final int CHANNELS = 32;
     /** Work-items of one work-group of {@link #quantize}. */
-    public static final int ITEMS = 256;
+    public static final int ITEMS = 128;
 
     /** Position in the counts: inputs that are not finite. */
     public static final int NON_FINITE = 0;
@@ -39,8 +39,10 @@ public final class QuantizeV {
     public static final int WHOLE = 2;
 
     private static final float HALF_MAX = 65504f;
-    /** Warps of a work-group. */
+    /** Warps of a work-group of {@link #quantize}: a work-item has 32 keys of a tile of 128, and what it does once weighs little. */
     private static final int WARPS = ITEMS / CHANNELS;
+    /** Warps of a work-group of {@link #scale}: 256 channels at most. */
+    private static final int SCALE_WARPS = 8;
     /** Tokens of a span, if there are not more than {@link #MOST_SPANS}. */
     private static final int SPAN_TOKENS = 256;
 
@@ -59,7 +61,7 @@ public final class QuantizeV {
 
     /** Work-items of one work-group of {@link #scale}: as many warps as take whole tokens. */
     public static int scaleItems(int paddedDim) {
-        return WARPS / (paddedDim / CHANNELS) * paddedDim;
+        return SCALE_WARPS / (paddedDim / CHANNELS) * paddedDim;
     }
 
     /**
@@ -86,9 +88,9 @@ public final class QuantizeV {
             int paddedDim,
             int smooth,
             int type) {
-        float[] parts = context.allocateFloatLocalArray(ITEMS);
+        float[] parts = context.allocateFloatLocalArray(SCALE_WARPS * CHANNELS);
         float[] held = new float[HELD];
-        int lanes = WARPS / (paddedDim / CHANNELS);
+        int lanes = SCALE_WARPS / (paddedDim / CHANNELS);
         int item = context.localIdx;
         int lane = item / paddedDim;
         int channel = item - lane * paddedDim;
@@ -143,7 +145,7 @@ public final class QuantizeV {
      *
      * <p>Grid: heads x tiles x (paddedDim / {@link #CHANNELS}) work-groups of {@link #ITEMS} work-items. A warp reads 32 channels
      * of one token after the other; the codes go through local memory, so that neighbours write neighbouring keys. Local
-     * memory: {@code 132 * blockK + 3200} bytes. In: a strided tensor. Out: codes [heads][tiles][paddedDim][blockK], zero in the
+     * memory: {@code 132 * blockK + 1664} bytes. In: a strided tensor. Out: codes [heads][tiles][paddedDim][blockK], zero in the
      * padding; scales [heads][paddedDim]; counts [heads][tiles][paddedDim / 32][{@link #COUNTS}].
      *
      * @param view where the tensor's elements lie
@@ -214,7 +216,7 @@ public final class QuantizeV {
             }
             held[i] = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
         }
-        float inverse = 0f;
+        float inverse = 1f;
         int sound = 1;
         if (format != PvCodes.FP16) {
             float amax = 0f;
@@ -234,65 +236,73 @@ public final class QuantizeV {
             if (amax > Float.MAX_VALUE) {
                 sound = 0;
                 scale = amax - amax;
+                inverse = 0f;
+                centre = 0f;
+                for (int i = 0; i < rows; i++) {
+                    held[i] = 0f;
+                }
             }
             if (tile == 0 && warp == 0) {
                 scales.set(head * paddedDim + channel, scale);
             }
         }
 
-        int place = lane * (blockK + 1) + PvCodes.positionOf(warp);
-        int flushed = 0;
-        int saturated = 0;
+        int place = lane * (blockK + 1);
+        int firstPlace = place + PvCodes.positionOf(warp);
+        float leastKept = PvCodes.leastKept(format);
+        float least = leastKept;
+        float most = 0f;
+        // 0 as long as all is finite, else NaN; where there are scales, those tell.
         float poison = 0f;
         for (int i = 0; i < rows; i++) {
             float y = 0f;
             if (whole == 1 || first + i * WARPS < tokens && channel < channels) {
                 y = held[i] - centre;
             }
-            poison = poison + y * 0f;
-            // Every second of these keys is 8 in its 16, whose position is 2.
-            int at = place + i / 2 * 16 + i % 2 * 2;
+            float scaled = y * inverse;
+            least = TornadoMath.min(least, TornadoMath.abs(scaled));
+            // Keys 0, 4, 8 and 12 of 16 have positions 0, 8, 2 and 10.
+            int at = firstPlace + i / 4 * 16 + i % 2 * 8 + i / 2 % 2 * 2;
             if (format == PvCodes.FP16) {
-                float kept = Rounding.halfRange(y);
-                halfStage[at] = kept;
-                if (TornadoMath.abs(y) > HALF_MAX) {
-                    saturated = saturated + 1;
-                }
-                if (Rounding.half(kept) == 0f && TornadoMath.abs(y) > 0f) {
-                    flushed = flushed + 1;
-                }
+                most = TornadoMath.max(most, TornadoMath.abs(y));
+                poison = poison + y * 0f;
+                halfStage[at] = Rounding.halfRange(y);
             }
             if (format != PvCodes.FP16) {
-                int code = 0;
-                if (sound == 1) {
-                    float scaled = y * inverse;
-                    code = PvCodes.codeOfWeight(TornadoMath.abs(scaled), format);
-                    int magnitude = code;
-                    if (scaled < 0f) {
-                        code = PvCodes.negative(code, format);
-                    }
-                    if (magnitude == 0) {
-                        if (TornadoMath.abs(y) > 0f) {
-                            flushed = flushed + 1;
-                        }
-                        if (scaled == 0f) {
-                            // -0 keeps its sign.
-                            if (1f / scaled < 0f) {
-                                code = PvCodes.negative(0, format);
-                            }
-                        }
-                    }
-                }
-                codeStage[at] = code;
+                codeStage[at] = PvCodes.bitsOf(scaled, format);
             }
         }
         int inputs = 0;
         int spoilt = 0;
-        if (poison != 0f) {
-            for (int i = 0; i < rows; i++) {
-                if (first + i * WARPS < tokens && channel < channels) {
-                    inputs = inputs + 1 - Rounding.isFinite(held[i]);
-                    spoilt = spoilt + 1 - Rounding.isFinite(held[i] - centre);
+        int flushed = 0;
+        int saturated = 0;
+        // What is rare is counted value by value, and -0 given its sign.
+        if (least < leastKept || most > HALF_MAX || poison != 0f) {
+            int end = 0;
+            if (channel < channels) {
+                end = TornadoMath.min((tile + 1) * blockK, tokens);
+            }
+            for (int row = first; row < end; row += WARPS) {
+                float x = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
+                float y = x;
+                if (smooth == 1) {
+                    y = x - mean.get(head * paddedDim + channel);
+                }
+                float scaled = y * inverse;
+                inputs = inputs + 1 - Rounding.isFinite(x);
+                spoilt = spoilt + 1 - Rounding.isFinite(y);
+                if (format == PvCodes.FP16 && TornadoMath.abs(y) > HALF_MAX) {
+                    saturated = saturated + 1;
+                }
+                if (sound == 1 && TornadoMath.abs(scaled) < leastKept) {
+                    if (TornadoMath.abs(y) > 0f) {
+                        flushed = flushed + 1;
+                    }
+                    if (format != PvCodes.FP16 && scaled == 0f) {
+                        if (1f / scaled < 0f) {
+                            codeStage[place + PvCodes.positionOf(row - tile * blockK)] = PvCodes.negative(0, format);
+                        }
+                    }
                 }
             }
         }

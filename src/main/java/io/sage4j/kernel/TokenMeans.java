@@ -11,111 +11,129 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
 
 /**
  * Means over tokens, for smoothing: of all keys or values of a head (SageAttention, equation 6), or of the valid rows of
- * each Q block (SageAttention2, equation 2). The order of summation is {@link TokenMean}'s.
- *
- * <p>Grid: heads x segments x (paddedDim / {@link #CHANNELS}) x lanes / {@link Numbers#MEAN_LANES} work-groups, rounded up,
- * of {@link #ITEMS} work-items; a work-item is one lane of one channel. Local memory: 1024 bytes. In: a strided tensor. Out:
- * [heads][segments][paddedDim] FP32, zero in the padding channels.
+ * each Q block (SageAttention2, equation 2), in two kernels: sums of parts, all at the same time, and means from them. The order
+ * of summation is {@link TokenMean}'s. A segment is what has one mean; a head has one or several.
  */
 public final class TokenMeans {
-    /** Channels of one work-group. */
-    public static final int CHANNELS = 32;
-    /** Work-items of one work-group. */
-    public static final int ITEMS = CHANNELS * Numbers.MEAN_LANES;
-
     private static final int SPAN = TokenMean.STRAND_SPAN;
     private static final int STRANDS = SPAN / TokenMean.STRAND_ROWS;
 
     private TokenMeans() {}
 
+    /** Parts of a segment of so many rows. */
+    public static int parts(int rows) {
+        return (rows + TokenMean.PART - 1) / TokenMean.PART;
+    }
+
     /**
-     * Kernel.
+     * Kernel: the sum of each part of {@link TokenMean#PART} rows.
+     *
+     * <p>Grid: a work-item for each number of the output, rounded up to whole work-groups; those past the end do the last
+     * one once more. In: a strided tensor.
      *
      * @param view where the tensor's elements lie
-     * @param mean output
+     * @param sums output, [heads][segments][parts][paddedDim], zero in the padding channels and behind the last token
      * @param rows tokens of one segment; the last segment of a head may be shorter
      * @param segments segments of one head
-     * @param count segments of all heads
-     * @param lanes of a segment: all, or 1 where a segment is no longer than a part
      * @param paddedDim channels of the output
      * @param type element type
      */
-    public static void mean(
+    public static void sums(
             KernelContext context,
             IntArray view,
             FloatArray floats,
             HalfFloatArray halves,
             ShortArray bfloats,
-            FloatArray mean,
+            FloatArray sums,
             int rows,
             int segments,
-            int count,
-            int lanes,
             int paddedDim,
             int type) {
-        float[] sums = context.allocateFloatLocalArray(ITEMS);
-        int item = context.localIdx;
-        int slot = item / CHANNELS;
-        int place = context.groupIdx * Numbers.MEAN_LANES + slot;
-        int unit = place / lanes;
-        int lane = place - unit * lanes;
-        int chunks = paddedDim / CHANNELS;
-        int channel = (unit - unit / chunks * chunks) * CHANNELS + (item - slot * CHANNELS);
-        // Lanes of the last work-group past the last segment do that one once more.
-        int segment = TornadoMath.min(unit / chunks, count - 1);
+        int place = TornadoMath.min(context.globalIdx, sums.getSize() - 1);
+        int unit = place / paddedDim;
+        int channel = place - unit * paddedDim;
+        int parts = parts(rows);
+        int segment = unit / parts;
         int head = segment / segments;
-        int first = (segment - head * segments) * rows;
-        int last = TornadoMath.min(first + rows, view.get(Elements.TOKENS));
+        int firstOfSegment = (segment - head * segments) * rows;
+        int first = firstOfSegment + (unit - segment * parts) * TokenMean.PART;
+        int last = TornadoMath.min(firstOfSegment + rows, view.get(Elements.TOKENS));
+        int end = TornadoMath.min(first + TokenMean.PART, last);
 
         float sum = 0f;
         if (channel < view.get(Elements.CHANNELS)) {
+            float[] held = new float[SPAN];
             int token = view.get(Elements.TOKEN_STRIDE);
-            for (int part = first + lane * TokenMean.PART; part < last; part += lanes * TokenMean.PART) {
-                float ofPart = 0f;
-                int end = TornadoMath.min(part + TokenMean.PART, last);
-                int span = part;
-                // Whole spans: eight loads side by side, none under a condition.
-                while (span + SPAN <= end) {
-                    for (int group = 0; group < STRANDS; group++) {
-                        int index = Elements.rowStart(view, head, span + 2 * group) + channel;
-                        int next = index + 8 * token;
-                        int third = index + 16 * token;
-                        int fourth = index + 24 * token;
-                        float x0 = Elements.load(floats, halves, bfloats, type, index);
-                        float x1 = Elements.load(floats, halves, bfloats, type, index + token);
-                        float x2 = Elements.load(floats, halves, bfloats, type, next);
-                        float x3 = Elements.load(floats, halves, bfloats, type, next + token);
-                        float x4 = Elements.load(floats, halves, bfloats, type, third);
-                        float x5 = Elements.load(floats, halves, bfloats, type, third + token);
-                        float x6 = Elements.load(floats, halves, bfloats, type, fourth);
-                        float x7 = Elements.load(floats, halves, bfloats, type, fourth + token);
-                        ofPart = ofPart + (x0 + x1 + x2 + x3 + x4 + x5 + x6 + x7);
-                    }
-                    span = span + SPAN;
+            int start = Elements.rowStart(view, head, 0) + channel;
+            int span = first;
+            // Whole spans: all loads side by side, none under a condition.
+            while (span + SPAN <= end) {
+                for (int row = 0; row < SPAN; row++) {
+                    held[row] = Elements.load(floats, halves, bfloats, type, start + (span + row) * token);
                 }
                 for (int group = 0; group < STRANDS; group++) {
-                    float strand = 0f;
-                    for (int row = span + 2 * group; row < end; row += 8) {
-                        int index = Elements.rowStart(view, head, row) + channel;
-                        strand = strand + Elements.load(floats, halves, bfloats, type, index);
-                        if (row + 1 < end) {
-                            strand = strand + Elements.load(floats, halves, bfloats, type, index + token);
-                        }
+                    float strand = held[2 * group] + held[2 * group + 1];
+                    for (int row = 8 + 2 * group; row < SPAN; row += 8) {
+                        strand = strand + held[row] + held[row + 1];
                     }
-                    ofPart = ofPart + strand;
+                    sum = sum + strand;
                 }
-                sum = sum + ofPart;
+                span = span + SPAN;
+            }
+            for (int group = 0; group < STRANDS; group++) {
+                float strand = 0f;
+                for (int row = span + 2 * group; row < end; row += 8) {
+                    int index = start + row * token;
+                    strand = strand + Elements.load(floats, halves, bfloats, type, index);
+                    if (row + 1 < end) {
+                        strand = strand + Elements.load(floats, halves, bfloats, type, index + token);
+                    }
+                }
+                sum = sum + strand;
             }
         }
-        sums[item] = sum;
-        for (int away = lanes / 2; away > 0; away = away / 2) {
-            context.localBarrier();
-            if (lane < away) {
-                sums[item] = sums[item] + sums[item + away * CHANNELS];
+        sums.set(place, sum);
+    }
+
+    /**
+     * Kernel: means from the sums of parts.
+     *
+     * <p>Grid: a work-item for each number of the output, as in {@link #sums}.
+     *
+     * @param view where the tensor's elements lie
+     * @param sums what {@link #sums} found
+     * @param mean output, [heads][segments][paddedDim]
+     * @param rows tokens of one segment; the last segment of a head may be shorter
+     * @param segments segments of one head
+     * @param paddedDim channels of the output
+     */
+    public static void mean(
+            KernelContext context,
+            IntArray view,
+            FloatArray sums,
+            FloatArray mean,
+            int rows,
+            int segments,
+            int paddedDim) {
+        float[] lanes = new float[Numbers.MEAN_LANES];
+        int place = TornadoMath.min(context.globalIdx, mean.getSize() - 1);
+        int segment = place / paddedDim;
+        int parts = parts(rows);
+        int first = segment % segments * rows;
+        int count = TornadoMath.min(first + rows, view.get(Elements.TOKENS)) - first;
+        int start = segment * parts * paddedDim + (place - segment * paddedDim);
+        for (int lane = 0; lane < Numbers.MEAN_LANES; lane++) {
+            float sum = 0f;
+            for (int part = lane; part < parts; part += Numbers.MEAN_LANES) {
+                sum = sum + sums.get(start + part * paddedDim);
+            }
+            lanes[lane] = sum;
+        }
+        for (int away = Numbers.MEAN_LANES / 2; away > 0; away = away / 2) {
+            for (int lane = 0; lane < away; lane++) {
+                lanes[lane] = lanes[lane] + lanes[lane + away];
             }
         }
-        if (lane == 0) {
-            mean.set(segment * paddedDim + channel, sums[item] / TornadoMath.max(last - first, 1));
-        }
+        mean.set(place, lanes[0] / TornadoMath.max(count, 1));
     }
 }

@@ -15,7 +15,6 @@ import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
-import io.sage4j.numeric.TokenMean;
 import java.util.List;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
@@ -29,6 +28,7 @@ final class QuantizedSteps implements AttentionSteps {
     private final OperandLayout layout;
     private final KernelConfig config;
     private final PlanIo io;
+    private final PlanArrays arrays;
     private final OperandArrays operands;
     private final Grouping qGroups;
     private final Grouping kGroups;
@@ -67,6 +67,7 @@ final class QuantizedSteps implements AttentionSteps {
         this.layout = problem.operands();
         this.config = config;
         this.io = io;
+        this.arrays = arrays;
         ScaleGroups ofQ = ScaleGroups.ofQ(scheme.granularity(), scheme.tiles(), layout.qRows());
         ScaleGroups ofK = ScaleGroups.ofK(scheme.granularity(), scheme.tiles(), layout.kRows());
         int qHeads = shape.batch() * shape.qHeads();
@@ -162,14 +163,19 @@ final class QuantizedSteps implements AttentionSteps {
     @Override
     public void addTo(StepGraph steps) {
         if (scheme.smoothK()) {
-            mean(steps, "smooth-k", io.k(), operands.kMeans(), shape.kvHeads(), shape.kvLen(), 1);
+            mean(steps, "k", io.k(), operands.kMeans(), shape.kvHeads(), shape.kvLen());
         }
         if (scheme.smoothQ()) {
-            int rows = scheme.tiles().blockQ();
-            mean(steps, "smooth-q", io.q(), operands.qMeans(), shape.qHeads(), rows, layout.qTiles());
+            mean(
+                    steps,
+                    "q",
+                    io.q(),
+                    operands.qMeans(),
+                    shape.qHeads(),
+                    scheme.tiles().blockQ());
         }
         if (scheme.smoothV()) {
-            mean(steps, "smooth-v", io.v(), operands.vMeans(), shape.kvHeads(), shape.kvLen(), 1);
+            mean(steps, "v", io.v(), operands.vMeans(), shape.kvHeads(), shape.kvLen());
         }
         quantize(
                 steps,
@@ -206,27 +212,32 @@ final class QuantizedSteps implements AttentionSteps {
         }
     }
 
-    private void mean(
-            StepGraph steps, String name, PlanArrays.Operand x, FloatArray means, int heads, int rows, int segments) {
-        long count = (long) shape.batch() * heads * segments;
-        int lanes = rows > TokenMean.PART ? Numbers.MEAN_LANES : 1;
-        long groups =
-                Math.ceilDiv(count * (layout.paddedDim() / TokenMeans.CHANNELS) * lanes, (long) Numbers.MEAN_LANES);
+    private void mean(StepGraph steps, String of, PlanArrays.Operand x, FloatArray means, int heads, int rows) {
+        int segments = means.getSize() / (shape.batch() * heads * layout.paddedDim());
+        FloatArray sums = arrays.floats("sums of " + of, (long) means.getSize() * TokenMeans.parts(rows));
         steps.graph.task(
-                steps.groups(name, groups, TokenMeans.ITEMS),
-                TokenMeans::mean,
+                steps.elements("sum-" + of, sums.getSize(), config.items()),
+                TokenMeans::sums,
                 steps.context,
                 x.view(),
                 x.floats(),
                 x.halves(),
                 x.bfloats(),
+                sums,
+                rows,
+                segments,
+                layout.paddedDim(),
+                x.type());
+        steps.graph.task(
+                steps.elements("smooth-" + of, means.getSize(), config.items()),
+                TokenMeans::mean,
+                steps.context,
+                x.view(),
+                sums,
                 means,
                 rows,
                 segments,
-                (int) count,
-                lanes,
-                layout.paddedDim(),
-                x.type());
+                layout.paddedDim());
     }
 
     private void quantize(

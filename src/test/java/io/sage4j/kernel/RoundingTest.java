@@ -103,6 +103,8 @@ class RoundingTest {
                     code = PvCodes.negative(code, kind);
                 }
                 same(format.encode(x) & 0xFF, code, x);
+                same(x == 0 ? 0 : code, PvCodes.bitsOf(x, kind) & 0xFF, x);
+                same(code % 128 == 0 ? 1 : 0, Math.abs(x) < PvCodes.leastKept(kind) ? 1 : 0, x);
             }
         });
     }

@@ -79,7 +79,9 @@ class AttentionPlanTest {
             plan.run();
             assertThat(plan.stepNames())
                     .containsExactly(
+                            "sum-k",
                             "smooth-k",
+                            "sum-q",
                             "smooth-q",
                             "quantize-q",
                             "quantize-k",

@@ -1,26 +1,14 @@
 package io.sage4j.ptx;
 
-import java.util.List;
-
 /**
  * The thread waits until at most so many of its latest groups of copies are under way.
  *
  * @param pending groups that may be under way
  */
-public record CopyWait(int pending) implements Instruction {
+public record CopyWait(int pending) implements NoRegisters {
     @Override
     public String opcode() {
         return "cp.async.wait_group";
-    }
-
-    @Override
-    public List<Reg> writes() {
-        return List.of();
-    }
-
-    @Override
-    public List<Operand> reads() {
-        return List.of();
     }
 
     @Override

@@ -1,13 +1,11 @@
 package io.sage4j.ptx;
 
-import java.util.List;
-
 /**
  * Orders what comes before with what comes behind, for others than the thread itself.
  *
  * @param kind what is ordered
  */
-public record Fence(Kind kind) implements Instruction {
+public record Fence(Kind kind) implements NoRegisters {
     /** Kinds. */
     public enum Kind {
         /** Initialised mbarriers become visible to the copy engine. */
@@ -31,21 +29,6 @@ public record Fence(Kind kind) implements Instruction {
     @Override
     public String opcode() {
         return kind.opcode;
-    }
-
-    @Override
-    public List<Reg> writes() {
-        return List.of();
-    }
-
-    @Override
-    public List<Operand> reads() {
-        return List.of();
-    }
-
-    @Override
-    public String text() {
-        return Instruction.text(opcode());
     }
 
     @Override

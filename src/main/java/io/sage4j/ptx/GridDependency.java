@@ -1,7 +1,5 @@
 package io.sage4j.ptx;
 
-import java.util.List;
-
 /**
  * How a kernel and the one started behind it in the same stream hang together, where that one is launched to overlap
  * (programmatic dependent launch). Does nothing in a kernel that is launched in the usual way, without one behind it that
@@ -9,7 +7,7 @@ import java.util.List;
  *
  * @param kind what is asked for
  */
-public record GridDependency(Kind kind) implements Instruction {
+public record GridDependency(Kind kind) implements NoRegisters {
     /** Kinds. */
     public enum Kind {
         /** Waits until all kernels before have ended and what they wrote is seen. */
@@ -27,21 +25,6 @@ public record GridDependency(Kind kind) implements Instruction {
     @Override
     public String opcode() {
         return kind.opcode;
-    }
-
-    @Override
-    public List<Reg> writes() {
-        return List.of();
-    }
-
-    @Override
-    public List<Operand> reads() {
-        return List.of();
-    }
-
-    @Override
-    public String text() {
-        return Instruction.text(opcode());
     }
 
     @Override

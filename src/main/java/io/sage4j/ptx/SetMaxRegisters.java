@@ -1,7 +1,5 @@
 package io.sage4j.ptx;
 
-import java.util.List;
-
 /**
  * Changes how many registers each thread of the warpgroup may use; waits until there are so many. Wants a kernel with
  * {@code .maxntid} and {@code .minnctapersm 1}, and roles that are the branches of one if and else.
@@ -9,7 +7,7 @@ import java.util.List;
  * @param more whether the number grows
  * @param count 24 to 256, a multiple of 8
  */
-public record SetMaxRegisters(boolean more, int count) implements Instruction {
+public record SetMaxRegisters(boolean more, int count) implements NoRegisters {
     /** @throws IllegalArgumentException if the count is out of range */
     public SetMaxRegisters {
         if (count < 24 || count > 256 || count % 8 != 0) {
@@ -20,16 +18,6 @@ public record SetMaxRegisters(boolean more, int count) implements Instruction {
     @Override
     public String opcode() {
         return "setmaxnreg." + (more ? "inc" : "dec") + ".sync.aligned.u32";
-    }
-
-    @Override
-    public List<Reg> writes() {
-        return List.of();
-    }
-
-    @Override
-    public List<Operand> reads() {
-        return List.of();
     }
 
     @Override

@@ -1,27 +1,15 @@
 package io.sage4j.ptx;
 
-import java.util.List;
-
 /**
  * Waits until at most so many groups of {@link Wgmma}s are still under way; only then may their results be read and their
  * left operands be written.
  *
  * @param pending 0 or more
  */
-public record WgmmaWait(int pending) implements Instruction {
+public record WgmmaWait(int pending) implements NoRegisters {
     @Override
     public String opcode() {
         return "wgmma.wait_group.sync.aligned";
-    }
-
-    @Override
-    public List<Reg> writes() {
-        return List.of();
-    }
-
-    @Override
-    public List<Operand> reads() {
-        return List.of();
     }
 
     @Override

@@ -3,47 +3,34 @@ package io.sage4j.plan;
 import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.numeric.AttentionShape;
-import io.sage4j.numeric.Numbers;
-import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.ScaleGroups;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.numeric.WgmmaLayout;
-import io.sage4j.ptx.Arch;
-import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.ChannelScale;
-import io.sage4j.ptx.kernel.Clear;
 import io.sage4j.ptx.kernel.DeltaS;
 import io.sage4j.ptx.kernel.HeavyChannels;
-import io.sage4j.ptx.kernel.JoinParts;
 import io.sage4j.ptx.kernel.KMean;
 import io.sage4j.ptx.kernel.LseCorrection;
 import io.sage4j.ptx.kernel.MmaAttention;
 import io.sage4j.ptx.kernel.MmaAttentionSpec;
 import io.sage4j.ptx.kernel.MmaTarget;
-import io.sage4j.ptx.kernel.QkCode;
 import io.sage4j.ptx.kernel.QkTarget;
-import io.sage4j.ptx.kernel.QuantizeKv;
 import io.sage4j.ptx.kernel.QuantizeQk;
 import io.sage4j.ptx.kernel.QuantizeQk.Centre;
 import io.sage4j.ptx.kernel.QuantizeQk.Loads;
 import io.sage4j.ptx.kernel.QuantizeV;
 import io.sage4j.ptx.kernel.VTarget;
 import io.sage4j.ptx.kernel.Watch;
-import io.sage4j.ptx.kernel.WgmmaAttention;
-import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
-import io.sage4j.ptx.kernel.WorkPlan;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.function.Supplier;
 
 /**
  * Quantized attention as a sequence of native kernels: the one place that knows their order, grids and arguments. Schemes
  * on Hopper tiles take the {@code wgmma} kernels, those on the others the {@code mma.sync} kernels.
  */
-public final class NativeAttention {
+public final class NativeAttention extends NativeSteps {
     /** System property: true splits the keys of the Hopper kernel's last round too (docs/hopper-kernel.md). */
     public static final String SPLIT_LAST_ROUND = "sage4j.split-last-round";
 
@@ -51,10 +38,6 @@ public final class NativeAttention {
     private static final int V_KEYS = 64;
     /** Elements of the widest load of the quantizers. */
     private static final int WIDEST_LOAD = 4;
-    /** Bytes of the widest accesses of the Hopper kernels. */
-    private static final int CHUNK = 16;
-    /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
-    private static final double CACHE_SHARE = 0.65;
 
     /**
      * How a tensor lies in device memory, in elements; channels are contiguous.
@@ -65,7 +48,7 @@ public final class NativeAttention {
      * @param token elements from one token to the next
      */
     public record Placed(long address, long batch, long head, long token) {
-        private boolean isAligned(int elements, int bytes) {
+        boolean isAligned(int elements, int bytes) {
             return address % ((long) elements * bytes) == 0
                     && batch % elements == 0
                     && head % elements == 0
@@ -117,40 +100,11 @@ public final class NativeAttention {
         }
     }
 
-    /** Equal for equal kernels: their generator and all that it is given. */
-    private record Key(Class<?> generator, List<Object> options) {
-        static Key of(Class<?> generator, Object... options) {
-            return new Key(generator, Arrays.asList(options));
-        }
-    }
-
-    private final NativeDevice device;
-    private final Call call;
-    private final AttentionShape shape;
-    private final Scheme scheme;
-    private final OperandLayout layout;
-    private final boolean wgmma;
-    private final QkCode code;
-    private final int dim;
-    private final int heads;
-    private final int kvHeads;
-    private final boolean fp8;
-    /** Whether Q goes to the attention kernel as it is: the Hopper kernel quantizes rows that are whole chunks. */
-    private final boolean quantizesQ;
+    private final HopperSteps hopper;
 
     private NativeAttention(NativeDevice device, Call call) {
-        this.device = device;
-        this.call = call;
-        shape = call.shape();
-        scheme = call.scheme();
-        layout = new OperandLayout(shape, scheme.tiles());
-        wgmma = scheme.tiles().equals(TileShape.WGMMA);
-        code = QkCode.of(scheme.qk(), device.arch());
-        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code, shape.headDim());
-        heads = Math.multiplyExact(shape.batch(), shape.qHeads());
-        kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
-        fp8 = scheme.pv().ofV() == PvFormat.E4M3;
-        quantizesQ = wgmma && isInChunks(call.q());
+        super(device, call);
+        hopper = new HopperSteps(device, call);
     }
 
     /**
@@ -185,7 +139,7 @@ public final class NativeAttention {
             attends.add(attend("attend", scheme, Watch.UNLESS_HEAVY));
             attends.add(attend("attend-if-heavy", call.ifHeavy(), Watch.IF_HEAVY));
         }
-        KeysAndValues both = wgmma && call.ifHeavy() == null ? keysAndValues() : null;
+        HopperSteps.KeysAndValues both = wgmma && call.ifHeavy() == null ? hopper.keysAndValues() : null;
         long kMean = both != null ? both.kMean() : scheme.smoothK() ? mean("smooth-k", call.k()) : 0;
         Codes k = both != null ? both.k() : keys(kMean);
         long qMean = scheme.smoothQ() ? blockMeans() : 0;
@@ -207,95 +161,6 @@ public final class NativeAttention {
         long correction = call.lse() != 0 && scheme.smoothK() ? correction(kMean) : 0;
         attends.forEach(attend -> attend.start(q, k, v, new Extras(vMean, deltaS, correction)));
         return v.heavy();
-    }
-
-    /**
-     * What only some calls have; 0 for none.
-     *
-     * @param vMean of smooth V
-     * @param deltaS of smooth Q
-     * @param correction of the log-sum-exp
-     */
-    private record Extras(long vMean, long deltaS, long correction) {}
-
-    /** Codes and their scales. */
-    private record Codes(long codes, long scales) {}
-
-    /**
-     * Codes of V, and their scales for the scheme and for the one to fall back to.
-     *
-     * @param scales 0 if the codes have none
-     * @param ifHeavy 0 if V is not watched
-     * @param heavy address of the count of heavy-tailed channels; 0 if V is not watched
-     */
-    private record Values(long codes, long scales, long ifHeavy, long heavy) {}
-
-    /** A last step. */
-    private interface Attend {
-        void start(Codes q, Codes k, Values v, Extras extras);
-    }
-
-    private void launch(
-            String step, Key key, Supplier<Kernel> kernel, int gridX, int gridY, int gridZ, List<Object> arguments) {
-        device.launch(step, key, kernel, gridX, gridY, gridZ, false, arguments);
-    }
-
-    private List<Object> input(Placed data, int headCount, int tokens) {
-        return new ArrayList<>(
-                List.of(data.address(), headCount, data.batch(), data.head(), data.token(), tokens, shape.headDim()));
-    }
-
-    private long floats(long count) {
-        return device.allocate(Math.multiplyExact(count, (long) Float.BYTES));
-    }
-
-    /**
-     * K and V on Hopper tiles, whose range need not be watched.
-     *
-     * @param kMean 0 without smooth K
-     * @param vMean 0 without smooth V
-     */
-    private record KeysAndValues(Codes k, Values v, long kMean, long vMean) {}
-
-    private KeysAndValues keysAndValues() {
-        boolean wide = isInChunks(call.k()) && isInChunks(call.v());
-        QuantizeKv.Spec spec = QuantizeKv.Spec.of(scheme, call.type(), dim, wide);
-        int parts = layout.kRows() / QuantizeKv.TOKENS;
-        int items = Math.multiplyExact(2 * kvHeads, parts);
-        long codes = (long) kvHeads * layout.kRows() * dim;
-        long channels = (long) kvHeads * dim;
-        Codes k = new Codes(device.allocate(codes), floats((long) kvHeads * parts * WgmmaLayout.K_SCALES));
-        Values v = new Values(device.allocate(codes * (fp8 ? 1 : 2)), fp8 ? floats(channels) : 0, 0, 0);
-        long kMean = scheme.smoothK() ? floats(channels) : 0;
-        long vMean = scheme.smoothV() ? floats(channels) : 0;
-        int words = QuantizeKv.counters(kvHeads);
-        long counters = device.allocate((long) words * Integer.BYTES);
-        launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
-        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
-        arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
-        if (scheme.smoothK()) {
-            arguments.add(kMean);
-        }
-        if (scheme.smoothV()) {
-            arguments.add(vMean);
-        }
-        if (fp8) {
-            arguments.addAll(List.of(v.scales(), floats(channels)));
-        }
-        int ctas = spec.ctas(device.multiprocessors(), items);
-        arguments.addAll(List.of(
-                k.codes(),
-                k.scales(),
-                v.codes(),
-                floats(spec.partials(items)),
-                counters,
-                device.allocate((long) items * Integer.BYTES),
-                parts,
-                items,
-                QuantizeKv.FEW,
-                QuantizeKv.patience(parts, ctas)));
-        launch("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, 1, arguments);
-        return new KeysAndValues(k, v, kMean, vMean);
     }
 
     private long mean(String step, Placed data) {
@@ -348,11 +213,6 @@ public final class NativeAttention {
                 shape.groupSize(),
                 arguments);
         return deltaS;
-    }
-
-    private float scoreScale() {
-        boolean inCodes = wgmma && !quantizesQ;
-        return (inCodes ? Math.abs(call.smScale()) : call.smScale()) * Numbers.LOG2E;
     }
 
     private QkTarget qTarget() {
@@ -506,88 +366,8 @@ public final class NativeAttention {
         return correction;
     }
 
-    private boolean isCausal() {
-        return call.diagonal() < shape.kvLen() - 1;
-    }
-
-    private boolean pairedStores() {
-        return shape.headDim() % 2 == 0 && call.out().isAligned(2, call.type().bytes());
-    }
-
-    private WgmmaAttentionSpec.Stores stores() {
-        if (!pairedStores()) {
-            return WgmmaAttentionSpec.Stores.SINGLE;
-        }
-        boolean wide = isInChunks(call.out());
-        return wide ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
-    }
-
-    /** Whether rows are whole chunks of 16 bytes, aligned to them. */
-    private boolean isInChunks(Placed data) {
-        int bytes = call.type().bytes();
-        return shape.headDim() * bytes % CHUNK == 0 && data.isAligned(CHUNK / bytes, bytes);
-    }
-
-    /**
-     * What both attention kernels take, up to the score factor: where wgmma gets codes of Q its magnitude, as these have the
-     * sign.
-     */
-    private List<Object> attentionArguments(Codes q, Codes k, Values v, Extras extras, Watch watch) {
-        List<Object> arguments = operands(q, k, v);
-        arguments.addAll(statistics(v, extras, watch));
-        if (scheme.smoothQ()) {
-            arguments.add(extras.deltaS());
-        }
-        arguments.addAll(target(extras));
-        arguments.addAll(scores());
-        return arguments;
-    }
-
-    /** Sizes, and how scores are made. */
-    private List<Object> scores() {
-        List<Object> arguments = new ArrayList<>(
-                List.of(shape.qoLen(), shape.kvLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
-        if (isCausal()) {
-            arguments.add(call.diagonal());
-        }
-        arguments.add(scoreScale());
-        return arguments;
-    }
-
-    private List<Object> operands(Codes q, Codes k, Values v) {
-        List<Object> arguments = new ArrayList<>(List.of(q.codes(), k.codes(), v.codes()));
-        if (quantizesQ) {
-            arguments.addAll(List.of(call.q().batch(), call.q().head(), call.q().token()));
-        } else {
-            arguments.add(q.scales());
-        }
-        arguments.add(k.scales());
-        return arguments;
-    }
-
-    /** What the output is multiplied by, and what is added to it. */
-    private List<Object> statistics(Values v, Extras extras, Watch watch) {
-        List<Object> arguments = new ArrayList<>();
-        if (fp8) {
-            arguments.add(watch == Watch.IF_HEAVY ? v.ifHeavy() : v.scales());
-        }
-        if (scheme.smoothV()) {
-            arguments.add(extras.vMean());
-        }
-        return arguments;
-    }
-
-    private List<Object> target(Extras extras) {
-        Placed out = call.out();
-        List<Object> arguments = new ArrayList<>(List.of(out.address(), out.batch(), out.head(), out.token()));
-        if (call.lse() != 0) {
-            arguments.addAll(List.of(call.lse(), extras.correction()));
-        }
-        return arguments;
-    }
-
     private Attend attend(String step, Scheme by, Watch watch) {
-        return wgmma ? wgmmaAttend(step, by, watch) : mmaAttend(step, by, watch);
+        return wgmma ? hopper.attend(step, by, watch) : mmaAttend(step, by, watch);
     }
 
     private Attend mmaAttend(String step, Scheme by, Watch watch) {
@@ -615,118 +395,5 @@ public final class NativeAttention {
                     shape.batch(),
                     arguments);
         };
-    }
-
-    private Attend wgmmaAttend(String step, Scheme by, Watch watch) {
-        if (device.arch() != Arch.SM_90A) {
-            throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
-                    + device.arch().ptx() + ": take a variant without sm90 in its name");
-        }
-        WgmmaAttentionSpec spec =
-                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
-        WorkPlan plan = WorkPlan.of(work(device, shape, by, call.diagonal(), split(watch)));
-        return (q, k, v, extras) -> {
-            if (plan.whole() > 0) {
-                List<Object> arguments = attentionArguments(q, k, v, extras, watch);
-                arguments.addAll(order(plan));
-                arguments.add(plan.whole());
-                if (isCausal()) {
-                    arguments.add(plan.order().turns() ? 1 : 0);
-                }
-                if (watch != Watch.NONE) {
-                    arguments.add(v.heavy());
-                }
-                int ctas = Math.min(device.multiprocessors(), plan.whole());
-                launch(
-                        step,
-                        Key.of(WgmmaAttention.class, spec),
-                        () -> WgmmaAttention.kernel(spec),
-                        ctas,
-                        1,
-                        1,
-                        arguments);
-            }
-            if (plan.tiles() > 0) {
-                attendInParts(spec, plan, q, k, v, extras);
-            }
-        };
-    }
-
-    /**
-     * What decides the work tiles of a call on Hopper tiles.
-     *
-     * @param split which rows may be attended in parts
-     */
-    public static WorkPlan.Call work(
-            NativeDevice device, AttentionShape shape, Scheme scheme, int diagonal, WorkPlan.Split split) {
-        WgmmaLayout layout = new WgmmaLayout(shape);
-        long codes = scheme.pv().ofV() == PvFormat.E4M3 ? 2 : 3;
-        return new WorkPlan.Call(
-                Math.multiplyExact(shape.batch(), shape.qHeads()),
-                shape.qoLen(),
-                shape.kvLen(),
-                diagonal < shape.kvLen() - 1,
-                diagonal,
-                WgmmaAttentionSpec.consumers(layout.paddedDim()),
-                device.multiprocessors(),
-                codes * layout.kTiles() * WgmmaLayout.KEYS * layout.paddedDim(),
-                (long) (device.cacheBytes() * CACHE_SHARE),
-                split);
-    }
-
-    /** Who watches V starts two kernels, one of them for nothing: no parts then. */
-    private static WorkPlan.Split split(Watch watch) {
-        if (watch != Watch.NONE) {
-            return WorkPlan.Split.NONE;
-        }
-        return Boolean.getBoolean(SPLIT_LAST_ROUND) ? WorkPlan.Split.LAST_ROUND : WorkPlan.Split.ALL;
-    }
-
-    /** What the Hopper kernels are told of the order of the work tiles. */
-    private List<Object> order(WorkPlan plan) {
-        List<Object> arguments = new ArrayList<>(List.of(heads, plan.headTiles()));
-        if (isCausal()) {
-            arguments.add(plan.order().headGroup());
-        }
-        return arguments;
-    }
-
-    /** Attends the rows whose keys are split, behind the whole work tiles, and joins their parts. */
-    private void attendInParts(WgmmaAttentionSpec whole, WorkPlan plan, Codes q, Codes k, Values v, Extras extras) {
-        WgmmaAttentionSpec spec = whole.inParts();
-        int parts = plan.parts() * spec.keySharers();
-        long rows = (long) plan.tiles() * parts * spec.rows();
-        long partO = floats(rows * dim);
-        long partWeights = floats(rows * 2);
-        List<Object> arguments = operands(q, k, v);
-        arguments.addAll(List.of(partO, partWeights));
-        arguments.addAll(scores());
-        arguments.addAll(order(plan));
-        arguments.addAll(List.of(plan.units(), plan.restTiles(), plan.whole(), plan.parts(), plan.partTiles()));
-        device.launch(
-                "attend-parts",
-                Key.of(WgmmaAttention.class, spec),
-                () -> WgmmaAttention.kernel(spec),
-                Math.min(device.multiprocessors(), plan.units()),
-                1,
-                1,
-                plan.whole() > 0,
-                arguments);
-        JoinParts.Spec join = JoinParts.Spec.of(whole);
-        List<Object> joined = new ArrayList<>(List.of(partO, partWeights));
-        joined.addAll(statistics(v, extras, Watch.NONE));
-        joined.addAll(target(extras));
-        joined.addAll(List.of(shape.qoLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
-        joined.addAll(order(plan));
-        joined.addAll(List.of(plan.restTiles(), plan.whole(), parts));
-        device.launch(
-                "join-parts",
-                Key.of(JoinParts.class, join),
-                () -> JoinParts.kernel(join),
-                plan.tiles(),
-                Math.ceilDiv(Math.min(spec.rows(), shape.qoLen()), JoinParts.WARPS),
-                1,
-                true,
-                joined);
     }
 }

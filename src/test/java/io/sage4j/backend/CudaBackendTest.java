@@ -300,7 +300,7 @@ class CudaBackendTest {
         AttentionShape s = in.shape();
         WorkPlan.Call call;
         try (TestGpu gpu = new TestGpu()) {
-            call = NativeAttention.work(gpu, s, scheme, in.diagonal(), split);
+            call = WorkPlan.Call.of(s, scheme, in.diagonal(), gpu.multiprocessors(), gpu.cacheBytes(), split);
         }
         WorkPlan plan = WorkPlan.of(call);
         int sharers = call.warpgroups();

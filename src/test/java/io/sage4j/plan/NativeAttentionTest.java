@@ -291,7 +291,8 @@ class NativeAttentionTest {
             if (!inside) {
                 steps.add("quantize-q");
             }
-            WorkPlan plan = WorkPlan.of(NativeAttention.work(device, in.shape(), scheme, diagonal, WorkPlan.Split.ALL));
+            WorkPlan plan = WorkPlan.of(WorkPlan.Call.of(
+                    in.shape(), scheme, diagonal, device.multiprocessors(), device.cacheBytes(), WorkPlan.Split.ALL));
             assertThat(plan.headTiles()).isEqualTo(headTiles);
             List<Object> ends = new ArrayList<>(List.of(2, headTiles));
             if (diagonal < kvLen - 1) {

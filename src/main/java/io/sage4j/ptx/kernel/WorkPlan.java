@@ -1,5 +1,8 @@
 package io.sage4j.ptx.kernel;
 
+import io.sage4j.numeric.AttentionShape;
+import io.sage4j.numeric.PvFormat;
+import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.WgmmaLayout;
 import java.util.Arrays;
 
@@ -70,6 +73,31 @@ public record WorkPlan(
             long codeBytes,
             long cacheBytes,
             Split split) {
+        /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
+        private static final double CACHE_SHARE = 0.65;
+
+        /**
+         * A call on a GPU.
+         *
+         * @param l2Bytes size of its L2
+         */
+        public static Call of(
+                AttentionShape shape, Scheme scheme, int diagonal, int multiprocessors, long l2Bytes, Split split) {
+            WgmmaLayout layout = new WgmmaLayout(shape);
+            long codes = scheme.pv().ofV() == PvFormat.E4M3 ? 2 : 3;
+            return new Call(
+                    Math.multiplyExact(shape.batch(), shape.qHeads()),
+                    shape.qoLen(),
+                    shape.kvLen(),
+                    diagonal < shape.kvLen() - 1,
+                    diagonal,
+                    WgmmaAttentionSpec.consumers(layout.paddedDim()),
+                    multiprocessors,
+                    codes * layout.kTiles() * WgmmaLayout.KEYS * layout.paddedDim(),
+                    (long) (l2Bytes * CACHE_SHARE),
+                    split);
+        }
+
         int rows() {
             return warpgroups * WgmmaLayout.Q_ROWS;
         }

@@ -1,0 +1,170 @@
+package io.sage4j.plan;
+
+import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.WgmmaLayout;
+import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.kernel.Clear;
+import io.sage4j.ptx.kernel.JoinParts;
+import io.sage4j.ptx.kernel.QuantizeKv;
+import io.sage4j.ptx.kernel.Watch;
+import io.sage4j.ptx.kernel.WgmmaAttention;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
+import io.sage4j.ptx.kernel.WorkPlan;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The steps of a call that are special to Hopper tiles: quantizing K and V in one kernel, and {@code wgmma} attention. */
+final class HopperSteps extends NativeSteps {
+    HopperSteps(NativeDevice device, NativeAttention.Call call) {
+        super(device, call);
+    }
+
+    /**
+     * K and V on Hopper tiles, whose range need not be watched.
+     *
+     * @param kMean 0 without smooth K
+     * @param vMean 0 without smooth V
+     */
+    record KeysAndValues(Codes k, Values v, long kMean, long vMean) {}
+
+    KeysAndValues keysAndValues() {
+        boolean wide = isInChunks(call.k()) && isInChunks(call.v());
+        QuantizeKv.Spec spec = QuantizeKv.Spec.of(scheme, call.type(), dim, wide);
+        int parts = layout.kRows() / QuantizeKv.TOKENS;
+        int items = Math.multiplyExact(2 * kvHeads, parts);
+        long codes = (long) kvHeads * layout.kRows() * dim;
+        long channels = (long) kvHeads * dim;
+        Codes k = new Codes(device.allocate(codes), floats((long) kvHeads * parts * WgmmaLayout.K_SCALES));
+        Values v = new Values(device.allocate(codes * (fp8 ? 1 : 2)), fp8 ? floats(channels) : 0, 0, 0);
+        long kMean = scheme.smoothK() ? floats(channels) : 0;
+        long vMean = scheme.smoothV() ? floats(channels) : 0;
+        int words = QuantizeKv.counters(kvHeads);
+        long counters = device.allocate((long) words * Integer.BYTES);
+        launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
+        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
+        arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
+        if (scheme.smoothK()) {
+            arguments.add(kMean);
+        }
+        if (scheme.smoothV()) {
+            arguments.add(vMean);
+        }
+        if (fp8) {
+            arguments.addAll(List.of(v.scales(), floats(channels)));
+        }
+        int ctas = spec.ctas(device.multiprocessors(), items);
+        arguments.addAll(List.of(
+                k.codes(),
+                k.scales(),
+                v.codes(),
+                floats(spec.partials(items)),
+                counters,
+                device.allocate((long) items * Integer.BYTES),
+                parts,
+                items,
+                QuantizeKv.FEW,
+                QuantizeKv.patience(parts, ctas)));
+        launch("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, 1, arguments);
+        return new KeysAndValues(k, v, kMean, vMean);
+    }
+
+    Attend attend(String step, Scheme by, Watch watch) {
+        if (device.arch() != Arch.SM_90A) {
+            throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
+                    + device.arch().ptx() + ": take a variant without sm90 in its name");
+        }
+        WgmmaAttentionSpec spec =
+                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
+        WorkPlan plan = WorkPlan.of(WorkPlan.Call.of(
+                shape, by, call.diagonal(), device.multiprocessors(), device.cacheBytes(), split(watch)));
+        return (q, k, v, extras) -> {
+            if (plan.whole() > 0) {
+                List<Object> arguments = attentionArguments(q, k, v, extras, watch);
+                arguments.addAll(order(plan));
+                arguments.add(plan.whole());
+                if (isCausal()) {
+                    arguments.add(plan.order().turns() ? 1 : 0);
+                }
+                if (watch != Watch.NONE) {
+                    arguments.add(v.heavy());
+                }
+                int ctas = Math.min(device.multiprocessors(), plan.whole());
+                launch(
+                        step,
+                        Key.of(WgmmaAttention.class, spec),
+                        () -> WgmmaAttention.kernel(spec),
+                        ctas,
+                        1,
+                        1,
+                        arguments);
+            }
+            if (plan.tiles() > 0) {
+                attendInParts(spec, plan, q, k, v, extras);
+            }
+        };
+    }
+
+    private WgmmaAttentionSpec.Stores stores() {
+        if (!pairedStores()) {
+            return WgmmaAttentionSpec.Stores.SINGLE;
+        }
+        boolean wide = isInChunks(call.out());
+        return wide ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
+    }
+
+    /** Who watches V starts two kernels, one of them for nothing: no parts then. */
+    private static WorkPlan.Split split(Watch watch) {
+        if (watch != Watch.NONE) {
+            return WorkPlan.Split.NONE;
+        }
+        return Boolean.getBoolean(NativeAttention.SPLIT_LAST_ROUND) ? WorkPlan.Split.LAST_ROUND : WorkPlan.Split.ALL;
+    }
+
+    /** What the Hopper kernels are told of the order of the work tiles. */
+    private List<Object> order(WorkPlan plan) {
+        List<Object> arguments = new ArrayList<>(List.of(heads, plan.headTiles()));
+        if (isCausal()) {
+            arguments.add(plan.order().headGroup());
+        }
+        return arguments;
+    }
+
+    /** Attends the rows whose keys are split, behind the whole work tiles, and joins their parts. */
+    private void attendInParts(WgmmaAttentionSpec whole, WorkPlan plan, Codes q, Codes k, Values v, Extras extras) {
+        WgmmaAttentionSpec spec = whole.inParts();
+        int parts = plan.parts() * spec.keySharers();
+        long rows = (long) plan.tiles() * parts * spec.rows();
+        long partO = floats(rows * dim);
+        long partWeights = floats(rows * 2);
+        List<Object> arguments = operands(q, k, v);
+        arguments.addAll(List.of(partO, partWeights));
+        arguments.addAll(scores());
+        arguments.addAll(order(plan));
+        arguments.addAll(List.of(plan.units(), plan.restTiles(), plan.whole(), plan.parts(), plan.partTiles()));
+        device.launch(
+                "attend-parts",
+                Key.of(WgmmaAttention.class, spec),
+                () -> WgmmaAttention.kernel(spec),
+                Math.min(device.multiprocessors(), plan.units()),
+                1,
+                1,
+                plan.whole() > 0,
+                arguments);
+        JoinParts.Spec join = JoinParts.Spec.of(whole);
+        List<Object> joined = new ArrayList<>(List.of(partO, partWeights));
+        joined.addAll(statistics(v, extras, Watch.NONE));
+        joined.addAll(target(extras));
+        joined.addAll(List.of(shape.qoLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
+        joined.addAll(order(plan));
+        joined.addAll(List.of(plan.restTiles(), plan.whole(), parts));
+        device.launch(
+                "join-parts",
+                Key.of(JoinParts.class, join),
+                () -> JoinParts.kernel(join),
+                plan.tiles(),
+                Math.ceilDiv(Math.min(spec.rows(), shape.qoLen()), JoinParts.WARPS),
+                1,
+                true,
+                joined);
+    }
+}

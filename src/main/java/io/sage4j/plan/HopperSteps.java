@@ -3,6 +3,7 @@ package io.sage4j.plan;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Arch;
+import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.Clear;
 import io.sage4j.ptx.kernel.JoinParts;
 import io.sage4j.ptx.kernel.QuantizeKv;
@@ -12,6 +13,7 @@ import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
 import io.sage4j.ptx.kernel.WorkPlan;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** The steps of a call that are special to Hopper tiles: quantizing K and V in one kernel, and {@code wgmma} attention. */
 final class HopperSteps extends NativeSteps {
@@ -64,7 +66,7 @@ final class HopperSteps extends NativeSteps {
                 items,
                 QuantizeKv.FEW,
                 QuantizeKv.patience(parts, ctas)));
-        launch("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, 1, arguments);
+        launchEarly("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, arguments);
         return new KeysAndValues(k, v, kMean, vMean);
     }
 
@@ -79,29 +81,45 @@ final class HopperSteps extends NativeSteps {
                 shape, by, call.diagonal(), device.multiprocessors(), device.cacheBytes(), split(watch)));
         return (q, k, v, extras) -> {
             if (plan.whole() > 0) {
-                List<Object> arguments = attentionArguments(q, k, v, extras, watch);
-                arguments.addAll(order(plan));
-                arguments.add(plan.whole());
-                if (isCausal()) {
-                    arguments.add(plan.order().turns() ? 1 : 0);
-                }
-                if (watch != Watch.NONE) {
-                    arguments.add(v.heavy());
-                }
-                int ctas = Math.min(device.multiprocessors(), plan.whole());
-                launch(
-                        step,
-                        Key.of(WgmmaAttention.class, spec),
-                        () -> WgmmaAttention.kernel(spec),
-                        ctas,
-                        1,
-                        1,
-                        arguments);
+                attendWhole(step, spec, plan, attentionArguments(q, k, v, extras, watch), v, extras);
             }
             if (plan.tiles() > 0) {
                 attendInParts(spec, plan, q, k, v, extras);
             }
         };
+    }
+
+    private void attendWhole(
+            String step, WgmmaAttentionSpec spec, WorkPlan plan, List<Object> arguments, Values v, Extras extras) {
+        arguments.addAll(order(plan));
+        arguments.add(plan.whole());
+        if (isCausal()) {
+            arguments.add(plan.order().turns() ? 1 : 0);
+        }
+        if (spec.watch() != Watch.NONE) {
+            arguments.add(v.heavy());
+        }
+        launchAttention(step, spec, plan.whole(), isBehindQuantizeKv(extras), arguments);
+    }
+
+    private void launchAttention(
+            String step, WgmmaAttentionSpec spec, int count, boolean early, List<Object> arguments) {
+        Key key = Key.of(WgmmaAttention.class, spec);
+        int ctas = Math.min(device.multiprocessors(), count);
+        device.launch(step, key, () -> WgmmaAttention.kernel(spec), ctas, 1, 1, early, arguments);
+    }
+
+    /** Launches a kernel that may start while the one started last ends: it waits for that one itself. */
+    private void launchEarly(String step, Key key, Supplier<Kernel> kernel, int ctas, List<Object> arguments) {
+        device.launch(step, key, kernel, ctas, 1, 1, true, arguments);
+    }
+
+    /**
+     * Whether attention comes right behind {@code quantize-kv}, which it waits for itself. Elsewhere another kernel comes between,
+     * or V is watched: then it begins by reading what the one in front wrote.
+     */
+    private boolean isBehindQuantizeKv(Extras extras) {
+        return call.ifHeavy() == null && quantizesQ && extras.correction() == 0;
     }
 
     private WgmmaAttentionSpec.Stores stores() {
@@ -141,15 +159,8 @@ final class HopperSteps extends NativeSteps {
         arguments.addAll(scores());
         arguments.addAll(order(plan));
         arguments.addAll(List.of(plan.units(), plan.restTiles(), plan.whole(), plan.parts(), plan.partTiles()));
-        device.launch(
-                "attend-parts",
-                Key.of(WgmmaAttention.class, spec),
-                () -> WgmmaAttention.kernel(spec),
-                Math.min(device.multiprocessors(), plan.units()),
-                1,
-                1,
-                plan.whole() > 0,
-                arguments);
+        boolean early = plan.whole() > 0 || isBehindQuantizeKv(extras);
+        launchAttention("attend-parts", spec, plan.units(), early, arguments);
         JoinParts.Spec join = JoinParts.Spec.of(whole);
         List<Object> joined = new ArrayList<>(List.of(partO, partWeights));
         joined.addAll(statistics(v, extras, Watch.NONE));

@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -308,11 +309,10 @@ class NativeAttentionTest {
                 assertThat(device.argumentsOf.get("attend")).endsWith(ends.toArray());
                 checkWork(device, "attend", wgmma(scheme, dim, diagonal < kvLen - 1, inside));
             } else {
-                // One tile of 64 rows a head; nothing is before the parts that they could overlap.
+                // One tile of 64 rows a head.
                 steps.addAll(List.of("attend-parts", "join-parts"));
                 assertThat(device.gridOf).containsEntry("attend-parts", 2 * plan.parts());
                 assertThat(device.gridOf).containsEntry("join-parts", 2);
-                assertThat(device.overlapping).containsExactly("join-parts");
                 ends.addAll(List.of(2 * plan.parts(), 1, 0, plan.parts(), plan.partTiles()));
                 assertThat(device.argumentsOf.get("attend-parts")).endsWith(ends.toArray());
                 assertThat(device.argumentsOf.get("join-parts")).endsWith(1, 0, 2 * plan.parts());
@@ -322,6 +322,26 @@ class NativeAttentionTest {
                         wgmma(scheme, dim, diagonal < kvLen - 1, inside).inParts());
             }
             assertThat(device.steps).containsExactlyElementsOf(steps);
+            // Each waits for the one in front, but attention for quantize-kv only.
+            List<String> early = new ArrayList<>(steps);
+            early.removeAll(inside ? List.of("clear") : List.of("clear", "quantize-q", "attend", "attend-parts"));
+            assertThat(device.overlapping).isEqualTo(early);
+        }
+    }
+
+    /** With a correction of the log-sum-exp in front, attention begins when that has ended. */
+    @Test
+    void attentionBehindAnotherKernelDoesNotOverlap() {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, 300, 300, 128), 3)
+                .rounded(DType.FLOAT16)
+                .withDiagonal(299);
+        Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
+        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+            MemorySegment out = device.segment((long) in.q().length * 2);
+            MemorySegment lse = device.segment(2L * 300 * Float.BYTES);
+            NativeAttention.run(device, call(device, in, scheme, out, lse));
+            assertThat(device.steps).containsExactly("clear", "quantize-kv", "lse-correction", "attend");
+            assertThat(device.overlapping).containsExactly("quantize-kv");
         }
     }
 

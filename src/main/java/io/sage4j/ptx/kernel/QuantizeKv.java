@@ -7,6 +7,7 @@ import io.sage4j.numeric.Scheme;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare;
 import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.GridDependency;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
@@ -31,6 +32,9 @@ import java.util.Map;
  * io.sage4j.numeric.TokenMean}, and makes its codes. Where a head has more than {@code few} tiles, the last CTA joins them for
  * all. A CTA that has waited long puts its tile off and goes on, so that none waits for one that cannot start: tiles put off are
  * read again when no others are left, and by then all have been counted.
+ *
+ * <p>It waits for the kernel in front before it reads anything, and lets the next one start when all its CTAs have ({@link
+ * GridDependency}).
  *
  * <p>Grid: any number of CTAs, best {@link Spec#ctas}, of 256 threads, 128 up to 64 channels. Registers: at most 64, 128 where
  * elements are loaded one by one. Shared memory: 48 bytes, 8 a channel, and the larger of 64 bytes a channel and field of a
@@ -210,6 +214,9 @@ public final class QuantizeKv {
     }
 
     private void run() {
+        // The next kernel starts when all CTAs have a place, and takes those that they leave.
+        k.emit(new GridDependency(GridDependency.Kind.LET_NEXT_START));
+        k.emit(new GridDependency(GridDependency.Kind.WAIT));
         k.repeatWhile(() -> {
             firstThenAll(queue::announce);
             Reg item = queue.item();

@@ -42,6 +42,9 @@ import java.util.stream.Stream;
  * <p>In parts ({@link WgmmaAttentionSpec.Stores#PARTS}) a work tile is a range of the key tiles of 64 rows, and the warpgroups take
  * these key tiles in turn, each as many as the others; what a warpgroup sums up goes to memory as it is, for {@link JoinParts}.
  *
+ * <p>Launched to overlap the kernel in front ({@link io.sage4j.ptx.GridDependency}) it reads Q as it is at once, the rest behind
+ * its wait for that kernel; not so where V is watched.
+ *
  * <p>Dynamic shared memory: {@link #sharedBytes}. The images of V have 8 rows more than channels, the first of them ones:
  * the row sum of P, as rounded, is one more column of P V.
  *
@@ -218,10 +221,6 @@ public final class WgmmaAttention {
                     k.emit(new SetMaxRegisters(false, spec.producerRegisters()));
                     copyAndQuantizeByWarp();
                 });
-        if (spec.splitsKeys()) {
-            // Who comes behind waits for this kernel only, and takes the one that it overlaps to have ended too.
-            k.emit(new GridDependency(GridDependency.Kind.WAIT));
-        }
     }
 
     /** What each warp of the copying warpgroup does. */
@@ -276,8 +275,17 @@ public final class WgmmaAttention {
         }
     }
 
+    /**
+     * Ahead of all that copying threads read. Q as it is, which other warps read, was there before the kernel in front began; whatever
+     * else a call's kernels wrote is read behind this, or behind a copy.
+     */
+    private void awaitKernelInFront() {
+        k.emit(new GridDependency(GridDependency.Kind.WAIT));
+    }
+
     /** A copying thread: of Q's codes and K, of V, or of all. */
     private void copy(boolean keys, boolean values) {
+        awaitKernelInFront();
         Reg stage = k.move(Type.U32, Imm.of(0));
         Reg parity = k.move(Type.U32, Imm.of(1));
         Reg begun = k.move(Type.U32, Imm.of(0));
@@ -318,6 +326,7 @@ public final class WgmmaAttention {
         Reg begun = k.move(Type.U32, Imm.of(0));
         Share share = new Share();
         share.fetch();
+        awaitKernelInFront();
         k.loop(() -> isThere(begun), () -> {
             WgmmaParams.Work work = in.work(in.number(begun));
             Reg kvHead = in.kvHead(work.head());

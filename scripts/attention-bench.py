@@ -4,10 +4,13 @@
 usage: attention-bench.py OUT.json [--sage4j COMMAND] [--quick | --variants NAME,...]
 
 COMMAND starts sage4j's command line (default ./sage4j); --quick takes few shapes; --variants takes these variants instead of
-int8-fp8-sm90, beside each other, at some shapes. B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
+int8-fp8-sm90, beside each other and cuDNN only, at few shapes. B=4, H=32, FP16, N(0,1). sage4j: `bench attention --backend cuda --on-gpu`, the
 whole call from FP16 on, as a graph and its steps one by one, and the attention step alone; PyTorch: scaled_dot_product_attention with
-cuDNN and with FlashAttention, and SageAttention's own call and its kernel alone where it is installed. Times are medians of the GPU's
-time. Needs PyTorch.
+cuDNN and with FlashAttention, and SageAttention's own call and its kernel alone where it is installed. Needs PyTorch.
+
+Both sides are timed alike: the GPU rests, as it clocks lower for a while after work, then 5 runs warm up and 20 follow one right behind
+the other; the median of the GPU's time. PyTorch's are timed before sage4j's process and after it, shapes of one head_dim and mask at a time,
+and the mean of both medians counts, so that a GPU that grows warmer favours nobody; `cudnn_ms` has the two.
 """
 import json
 import os
@@ -15,6 +18,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +30,17 @@ BATCH, HEADS = 4, 32
 FULL = [(128, "none", [1024, 2048, 4096, 8192, 32768]), (128, "top-left", [1024, 4096, 32768]),
         (64, "none", [1024, 4096, 32768]), (64, "top-left", [4096])]
 QUICK = [(128, "none", [1024, 4096]), (64, "top-left", [4096])]
-BESIDE = [(128, "none", [1024, 4096, 8192, 32768]), (128, "top-left", [4096, 8192]), (64, "none", [4096, 8192])]
+BESIDE = [(128, "none", [4096, 8192]), (64, "none", [8192])]
 VARIANT = "int8-fp8-sm90"
+ATTENTION = ("attend", "attend-parts", "join-parts")
+# As io.sage4j.bench.GpuBench.
+REST_S, WARMUP, RUNS = 0.3, 5, 20
+
+
+def rested(f):
+    torch.cuda.synchronize()
+    time.sleep(REST_S)
+    return median(f, RUNS, WARMUP)
 
 
 def ours(command, variant, dim, causal, lengths):
@@ -35,21 +48,22 @@ def ours(command, variant, dim, causal, lengths):
     with tempfile.TemporaryDirectory() as folder:
         record = os.path.join(folder, "record.json")
         subprocess.run(shlex.split(command) + ["bench", "attention", "--backend", "cuda", "--on-gpu", "--variant", variant,
-                                               "--causal", causal, "--shape", shapes, "--record", record, "--quiet"],
+                                               "--causal", causal, "--shape", shapes, "--runs", str(RUNS), "--record", record, "--quiet"],
                        check=True, stdout=sys.stderr)
         with open(record) as f:
             return json.load(f)
 
 
-def peers(dim, causal, n):
+def peers(dim, causal, n, all_of_them):
     q, k, v = (torch.randn(BATCH, HEADS, n, dim, device="cuda", dtype=torch.half) for _ in range(3))
     times = {}
     for name, backend in [("cudnn", SDPBackend.CUDNN_ATTENTION), ("flash", SDPBackend.FLASH_ATTENTION)]:
-        if name == "flash" and n > 8192:
+        if name == "flash" and (n > 8192 or not all_of_them):
             continue
         with sdpa_kernel(backend):
-            times[name] = median(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
-    times.update(upstream(q, k, v, causal))
+            times[name] = rested(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=causal))
+    if all_of_them:
+        times.update(upstream(q, k, v, causal))
     del q, k, v
     torch.cuda.empty_cache()
     return times
@@ -73,7 +87,19 @@ def upstream(q, k, v, causal):
     out = torch.empty_like(q)
     kernel = lambda: core.sm90_compile.qk_int8_sv_f8_accum_f32_fuse_v_scale_attn_inst_buf(
         codes[0], codes[2], v_codes, out, codes[1], codes[3], v_scale, 1, int(causal), 3, q.shape[-1] ** -0.5, 0)
-    return {"sageattention": median(call), "sageattention_kernel": median(kernel), "sageattention_l1": l1}
+    return {"sageattention": rested(call), "sageattention_kernel": rested(kernel), "sageattention_l1": l1}
+
+
+def row(variant, dim, causal, n, m, before, after):
+    """A measurement m of ours beside peers' times before and after it."""
+    peers_ms = {name: (before[name] + after[name]) / 2 for name in before}
+    steps = dict(m["stepMedianMs"])
+    whole, plain = m["times"]["medianMs"], steps.pop("one by one")
+    attend = sum(ms for step, ms in steps.items() if step in ATTENTION)
+    flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
+    return dict(variant=variant, head_dim=dim, causal=causal, tokens=n, ms=whole, one_by_one_ms=plain, attend_ms=attend, peers_ms=peers_ms,
+                cudnn_ms=[before["cudnn"], after["cudnn"]], ratio=peers_ms["cudnn"] / whole, attend_ratio=peers_ms["cudnn"] / attend,
+                tops=flops / attend * 1e-9, l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"], steps_ms=steps)
 
 
 def main():
@@ -84,20 +110,15 @@ def main():
     command = arguments[arguments.index("--sage4j") + 1] if "--sage4j" in arguments else "./sage4j"
     variants = arguments[arguments.index("--variants") + 1].split(",") if "--variants" in arguments else [VARIANT]
     shapes = QUICK if "--quick" in arguments else BESIDE if "--variants" in arguments else FULL
+    of_peers = lambda: {n: peers(dim, causal != "none", n, "--variants" not in arguments) for n in lengths}
     rows, records = [], []
     for dim, causal, lengths in shapes:
-        times = {n: peers(dim, causal != "none", n) for n in lengths}
-        for variant in variants:
-            record = ours(command, variant, dim, causal, lengths)
-            records.append(record)
-            for n, m in zip(lengths, record["measurements"]):
-                steps = m["stepMedianMs"]
-                whole, plain, attend = m["times"]["medianMs"], steps.pop("one by one"), steps["attend"]
-                flops = 4 * BATCH * HEADS * dim * n * n / (1 if causal == "none" else 2)
-                rows.append(dict(variant=variant, head_dim=dim, causal=causal, tokens=n, ms=whole, one_by_one_ms=plain, attend_ms=attend,
-                                 peers_ms=times[n], ratio=times[n]["cudnn"] / whole, attend_ratio=times[n]["cudnn"] / attend,
-                                 tops=flops / attend * 1e-9, l1=m["accuracy"][0]["metrics"]["relativeL1"], host_us=m["hostMicros"],
-                                 steps_ms=steps))
+        before = of_peers()
+        of_group = {variant: ours(command, variant, dim, causal, lengths) for variant in variants}
+        after = of_peers()
+        records += of_group.values()
+        for variant, record in of_group.items():
+            rows += [row(variant, dim, causal, n, m, before[n], after[n]) for n, m in zip(lengths, record["measurements"])]
     smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
                          text=True).stdout.strip()
     merged = dict(what=f"{', '.join(variants)} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"

@@ -42,13 +42,11 @@ def kernel(record):
 
 
 def variants(record):
-    """Those of the record that have a name; it has kernels too that were tried and not taken."""
-    yield "| head_dim, mask | tokens | variant | attention ms | TOPS | ratio | end to end | rel. L1 |"
-    yield "|---|---:|---|---:|---:|---:|---:|---:|"
-    rows = [r for r in record["timings"] if r["kernel"] in NAMED]
-    for r in sorted(rows, key=lambda r: (-r["head_dim"], r["mask"] != "full", r["n"], NAMED.index(r["kernel"]))):
-        yield (f"| {r['head_dim']} {r['mask']} | {r['n']} | `{r['kernel']}` | {r['attention_ms']:.3f} | {r['tops']:.0f} |"
-               f" {r['ratio']:.2f} | {r['end_to_end_ratio']:.2f} | {r['l1']:.4f} |")
+    yield "| head_dim, mask | tokens | variant | attention ms | TOPS | ratio | whole call ms | ratio | rel. L1 |"
+    yield "|---|---:|---|---:|---:|---:|---:|---:|---:|"
+    for r in sorted(record["rows"], key=lambda r: (-r["head_dim"], r["causal"] != "none", r["tokens"], NAMED.index(r["variant"]))):
+        yield (f"| {name(r)} | `{r['variant']}` | {r['attend_ms']:.3f} | {r['tops']:.0f} | {r['attend_ratio']:.2f} |"
+               f" {r['ms']:.3f} | {r['ratio']:.2f} | {r['l1']:.4f} |")
 
 
 def read(record):

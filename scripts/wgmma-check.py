@@ -29,6 +29,8 @@ from gpu_median import median
 
 KEY_AT = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]
 DEV = "cuda"
+# As io.sage4j.ptx.kernel.QuantizeKv.
+FEW_TILES = 256
 # Range of V; none for FP16.
 V_RANGE = {"f32": 448.0, "fast": 448.0, "f16": 1.125, "pv16": None}
 
@@ -195,7 +197,7 @@ class Preprocess:
         outputs = [ops["mean"]] + ([] if self.half else [ops["vs"], ops["inverse"]]) + [ops["k"], ops["ks"], ops["v"]]
         space = [ops["partials"], ops["counters"], ops["deferred"]]
         both = go(self.kv, (ctas,), 2 * d, view(k) + view(v) + [p(t) for t in outputs + space]
-                  + [u(n_k), u(items), u(256), u(64 if n_k <= ctas // 2 else 1)])
+                  + [u(n_k), u(items), u(FEW_TILES), u(64 if n_k <= ctas // 2 else 1)])
         def clear_and_both():
             ops["counters"].zero_()
             both()

@@ -77,8 +77,10 @@ final class HopperSteps extends NativeSteps {
         }
         WgmmaAttentionSpec spec =
                 new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
-        WorkPlan plan = WorkPlan.of(WorkPlan.Call.of(
-                shape, by, call.diagonal(), device.multiprocessors(), device.cacheBytes(), split(watch)));
+        // Who watches V starts two kernels, one of them for nothing: no parts then.
+        boolean parted = watch == Watch.NONE;
+        WorkPlan plan = WorkPlan.of(
+                WorkPlan.Call.of(shape, by, call.diagonal(), device.multiprocessors(), device.cacheBytes(), parted));
         return (q, k, v, extras) -> {
             if (plan.whole() > 0) {
                 attendWhole(step, spec, plan, attentionArguments(q, k, v, extras, watch), v, extras);
@@ -128,14 +130,6 @@ final class HopperSteps extends NativeSteps {
         }
         boolean wide = isInChunks(call.out());
         return wide ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
-    }
-
-    /** Who watches V starts two kernels, one of them for nothing: no parts then. */
-    private static WorkPlan.Split split(Watch watch) {
-        if (watch != Watch.NONE) {
-            return WorkPlan.Split.NONE;
-        }
-        return Boolean.getBoolean(NativeAttention.SPLIT_LAST_ROUND) ? WorkPlan.Split.LAST_ROUND : WorkPlan.Split.ALL;
     }
 
     /** What the Hopper kernels are told of the order of the work tiles. */

@@ -31,9 +31,6 @@ import java.util.List;
  * on Hopper tiles take the {@code wgmma} kernels, those on the others the {@code mma.sync} kernels.
  */
 public final class NativeAttention extends NativeSteps {
-    /** System property: true splits the keys of the Hopper kernel's last round too (docs/hopper-kernel.md). */
-    public static final String SPLIT_LAST_ROUND = "sage4j.split-last-round";
-
     private static final int REDUCED_CHANNELS = 32;
     private static final int V_KEYS = 64;
     /** Elements of the widest load of the quantizers. */

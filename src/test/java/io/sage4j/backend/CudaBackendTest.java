@@ -23,7 +23,6 @@ import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.HardData;
 import io.sage4j.oracle.ModelResult;
 import io.sage4j.oracle.VariantModel;
-import io.sage4j.plan.NativeAttention;
 import io.sage4j.ptx.kernel.WorkPlan;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -288,7 +287,7 @@ class CudaBackendTest {
                     GAPS[random.nextInt(GAPS.length)],
                     random.nextBoolean() ? AttentionSpec.Causal.NONE : AttentionSpec.Causal.BOTTOM_RIGHT);
             AttentionInputs in = data.inputs(shape, seed + n, type);
-            assertThat(check(in, c, asked -> modelInParts(asked, c.variant.scheme(), WorkPlan.Split.ALL)))
+            assertThat(check(in, c, asked -> modelInParts(asked, c.variant.scheme())))
                     .contains("join-parts")
                     .doesNotContain("attend");
             checkRepeats(in, c);
@@ -296,11 +295,11 @@ class CudaBackendTest {
     }
 
     /** The model of a call some of whose rows are attended in parts. */
-    private static ModelResult modelInParts(AttentionInputs in, Scheme scheme, WorkPlan.Split split) {
+    private static ModelResult modelInParts(AttentionInputs in, Scheme scheme) {
         AttentionShape s = in.shape();
         WorkPlan.Call call;
         try (TestGpu gpu = new TestGpu()) {
-            call = WorkPlan.Call.of(s, scheme, in.diagonal(), gpu.multiprocessors(), gpu.cacheBytes(), split);
+            call = WorkPlan.Call.of(s, scheme, in.diagonal(), gpu.multiprocessors(), gpu.cacheBytes(), true);
         }
         WorkPlan plan = WorkPlan.of(call);
         int sharers = call.warpgroups();
@@ -319,36 +318,22 @@ class CudaBackendTest {
         return model;
     }
 
-    /** What is left behind the last whole round goes in parts beside it. */
+    /** What is left behind the last whole round, or the last whole work tile of each head, goes in parts. */
     @ParameterizedTest
     @MethodSource("hopperVariants")
     void keysOfTheLastRoundAreSplit(String variant) {
-        System.setProperty(NativeAttention.SPLIT_LAST_ROUND, "true");
-        try {
-            checkLastRounds(variant);
-        } finally {
-            System.clearProperty(NativeAttention.SPLIT_LAST_ROUND);
-        }
+        // Of 136 work tiles of 128 rows 4; of 132 heads 250 rows the last 58; of 138 causal work tiles 6, Q as codes.
+        checkLastRound(variant, new AttentionShape(1, 68, 1, 200, 3000, 128), AttentionSpec.Causal.NONE);
+        checkLastRound(variant, new AttentionShape(2, 66, 1, 250, 4000, 64), AttentionSpec.Causal.NONE);
+        checkLastRound(variant, new AttentionShape(1, 46, 2, 330, 3000, 100), AttentionSpec.Causal.BOTTOM_RIGHT);
     }
 
-    private static void checkLastRounds(String variant) {
-        // 136 work tiles of 128 rows; 198 of 192 rows, or 132 and a rest of each head; causal ones of many lengths.
-        for (AttentionShape shape : List.of(
-                new AttentionShape(1, 68, 1, 250, 3000, 128),
-                new AttentionShape(2, 66, 1, 250, 2000, 64),
-                new AttentionShape(1, 45, 3, 400, 1500, 100))) {
-            for (AttentionSpec.Causal causal : AttentionSpec.Causal.values()) {
-                AttentionInputs in = HardData.NORMAL.inputs(shape, 5, DType.FLOAT16);
-                Case c = new Case(Variant.of(variant), DType.FLOAT16, Layout.NHD, 0, causal);
-                Function<AttentionInputs, ModelResult> model =
-                        asked -> modelInParts(asked, c.variant.scheme(), WorkPlan.Split.LAST_ROUND);
-                List<String> steps = check(in, c, model);
-                if (causal == AttentionSpec.Causal.NONE && shape.qoLen() == 250) {
-                    assertThat(steps).endsWith("attend", "attend-parts", "join-parts");
-                }
-                checkRepeats(in, c);
-            }
-        }
+    private static void checkLastRound(String variant, AttentionShape shape, AttentionSpec.Causal causal) {
+        AttentionInputs in = HardData.NORMAL.inputs(shape, 5, DType.FLOAT16);
+        Case c = new Case(Variant.of(variant), DType.FLOAT16, Layout.NHD, 0, causal);
+        assertThat(check(in, c, asked -> modelInParts(asked, c.variant.scheme())))
+                .endsWith("attend", "attend-parts", "join-parts");
+        checkRepeats(in, c);
     }
 
     private static List<String> hopperVariants() {

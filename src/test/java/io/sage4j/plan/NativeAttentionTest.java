@@ -293,7 +293,7 @@ class NativeAttentionTest {
                 steps.add("quantize-q");
             }
             WorkPlan plan = WorkPlan.of(WorkPlan.Call.of(
-                    in.shape(), scheme, diagonal, device.multiprocessors(), device.cacheBytes(), WorkPlan.Split.ALL));
+                    in.shape(), scheme, diagonal, device.multiprocessors(), device.cacheBytes(), true));
             assertThat(plan.headTiles()).isEqualTo(headTiles);
             List<Object> ends = new ArrayList<>(List.of(2, headTiles));
             if (diagonal < kvLen - 1) {

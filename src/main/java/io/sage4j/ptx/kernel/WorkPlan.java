@@ -8,12 +8,14 @@ import java.util.Arrays;
 
 /**
  * What a call's work tiles are on Hopper, in which order CTAs take them, and which rows are attended in parts instead, each with
- * some of the keys: those that would leave multiprocessors or warpgroups without work, which is all rows in calls with few. The
- * parts are attended by a second launch, whose CTAs start as those of the first one end, and joined by {@link JoinParts}.
+ * some of the keys: those that would leave multiprocessors or warpgroups without work. In calls with few rows these are all, elsewhere
+ * those behind the last whole round of work tiles, or behind the last whole work tile of each head. The parts are attended by a
+ * second launch, and joined by {@link JoinParts}.
  *
  * <p>The rule: of all that is possible take what is ready first, where a work tile takes its key tiles and {@link Rounds#OVERHEAD},
  * a launch behind another {@link #START}, a part {@link #PASS} for each warpgroup's key tile and {@link #PART}, and joining {@link #JOIN} and
- * {@link #JOINED} for each part of a row; all in times of a key tile, about 1.2 us on an H100 (measured, docs/hopper-kernel.md).
+ * {@link #JOINED} for each part of a row; all in times of a key tile, about 1.2 us on an H100 (measured, docs/hopper-kernel.md). Two
+ * launches more have to be {@link #WORTH} it.
  *
  * @param headTiles work tiles of a head
  * @param order of causal work tiles; null if they are not causal
@@ -25,28 +27,21 @@ import java.util.Arrays;
  */
 public record WorkPlan(
         int headTiles, CausalOrder.Choice order, int whole, int restTiles, int tiles, int partTiles, int parts) {
-    static final double START = 8;
-    /** More than 1, as each warpgroup has a K and V of its own to wait for; of two warpgroups, and of three, which have more stages. */
-    static final double[] PASS = {2, 1.4};
+    static final double START = 12;
+    /** More than 1, as each warpgroup has a K and V of its own to wait for; of two warpgroups, and of three. */
+    static final double[] PASS = {1.25, 1.45};
 
     static final double PART = 1;
     static final double JOIN = 1.5;
     static final double JOINED = 0.15;
 
+    /** What work tiles alone may take for each time that they take with some rows in parts. */
+    private static final double WORTH = 1.01;
+
     /** Parts that a launch may have for each of its CTAs: what bounds the memory for their sums. */
     private static final int MOST_ROUNDS = 6;
     /** Whole rounds that may be given up so that the parts even out what the others leave uneven. */
     private static final int MOST_GIVEN_UP = 1;
-
-    /** Which rows may be attended in parts. */
-    public enum Split {
-        /** None. */
-        NONE,
-        /** All rows of a call, or none. */
-        ALL,
-        /** Also those behind the last whole round of work tiles, or behind the last whole work tile of each head. */
-        LAST_ROUND
-    }
 
     /**
      * A call.
@@ -60,7 +55,7 @@ public record WorkPlan(
      * @param ctas CTAs at a time, one to a multiprocessor
      * @param codeBytes bytes of a head's codes of K and V
      * @param cacheBytes bytes of L2 that codes may take
-     * @param split which rows may be attended in parts
+     * @param parted whether rows may be attended in parts
      */
     public record Call(
             int heads,
@@ -72,7 +67,7 @@ public record WorkPlan(
             int ctas,
             long codeBytes,
             long cacheBytes,
-            Split split) {
+            boolean parted) {
         /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
         private static final double CACHE_SHARE = 0.65;
 
@@ -82,7 +77,7 @@ public record WorkPlan(
          * @param l2Bytes size of its L2
          */
         public static Call of(
-                AttentionShape shape, Scheme scheme, int diagonal, int multiprocessors, long l2Bytes, Split split) {
+                AttentionShape shape, Scheme scheme, int diagonal, int multiprocessors, long l2Bytes, boolean parted) {
             WgmmaLayout layout = new WgmmaLayout(shape);
             long codes = scheme.pv().ofV() == PvFormat.E4M3 ? 2 : 3;
             return new Call(
@@ -95,7 +90,7 @@ public record WorkPlan(
                     multiprocessors,
                     codes * layout.kTiles() * WgmmaLayout.KEYS * layout.paddedDim(),
                     (long) (l2Bytes * CACHE_SHARE),
-                    split);
+                    parted);
         }
 
         int rows() {
@@ -127,10 +122,10 @@ public record WorkPlan(
         int all = Math.ceilDiv(call.qoLen, call.rows());
         Search search = new Search(call);
         search.tryHeadTiles(all);
-        if (call.split == Split.LAST_ROUND && call.qoLen % call.rows() != 0) {
+        if (call.parted && call.qoLen % call.rows() != 0) {
             search.tryHeadTiles(all - 1);
         }
-        if (call.split != Split.NONE) {
+        if (call.parted) {
             search.tryHeadTiles(0);
         }
         return search.best;
@@ -192,11 +187,11 @@ public record WorkPlan(
             int restTiles = Math.max(0, call.smallTiles() - headTiles * call.warpgroups);
             WorkPlan plan = new WorkPlan(headTiles, choice, all, restTiles, call.heads * restTiles, 0, 0);
             tryPlan(plan, qTiles);
-            if (call.split != Split.LAST_ROUND) {
+            if (!call.parted) {
                 return;
             }
             int rounds = all / call.ctas;
-            for (int given = 0; given <= Math.min(MOST_GIVEN_UP, rounds); given++) {
+            for (int given = 0; given <= Math.min(MOST_GIVEN_UP, rounds - 1); given++) {
                 int whole = (rounds - given) * call.ctas;
                 int tiles = plan.tiles + (all - whole) * call.warpgroups;
                 tryPlan(new WorkPlan(headTiles, choice, whole, restTiles, tiles, 0, 0), qTiles);
@@ -235,9 +230,10 @@ public record WorkPlan(
         }
 
         private void keep(WorkPlan plan, double time) {
-            if (time < bestTime) {
+            double weighed = plan.whole > 0 && plan.tiles > 0 ? time * WORTH : time;
+            if (weighed < bestTime) {
                 best = plan;
-                bestTime = time;
+                bestTime = weighed;
             }
         }
     }

@@ -13,8 +13,8 @@ class CausalOrderTest {
 
     private static CausalOrder order(
             int heads, int warpgroups, int qoLen, int kvLen, int diagonal, int ctas, long codeBytes, long cacheBytes) {
-        WorkPlan.Call call = new WorkPlan.Call(
-                heads, qoLen, kvLen, true, diagonal, warpgroups, ctas, codeBytes, cacheBytes, WorkPlan.Split.NONE);
+        WorkPlan.Call call =
+                new WorkPlan.Call(heads, qoLen, kvLen, true, diagonal, warpgroups, ctas, codeBytes, cacheBytes, false);
         return new CausalOrder(call, Math.ceilDiv(qoLen, call.rows()));
     }
 

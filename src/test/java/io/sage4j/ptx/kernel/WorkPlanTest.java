@@ -6,7 +6,6 @@ import io.sage4j.DType;
 import io.sage4j.Variant;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec.Stores;
-import io.sage4j.ptx.kernel.WorkPlan.Split;
 import io.sage4j.ptx.sim.GlobalMemory;
 import io.sage4j.ptx.sim.Simulator;
 import java.lang.foreign.Arena;
@@ -23,9 +22,9 @@ class WorkPlanTest {
     private static final long CACHE = 32L << 20;
 
     private static WorkPlan.Call call(
-            int heads, int qoLen, int kvLen, boolean causal, int diagonal, int warpgroups, int ctas, Split split) {
+            int heads, int qoLen, int kvLen, boolean causal, int diagonal, int warpgroups, int ctas, boolean parted) {
         long codes = 2L * kvLen * (warpgroups == 2 ? 128 : 64);
-        return new WorkPlan.Call(heads, qoLen, kvLen, causal, diagonal, warpgroups, ctas, codes, CACHE, split);
+        return new WorkPlan.Call(heads, qoLen, kvLen, causal, diagonal, warpgroups, ctas, codes, CACHE, parted);
     }
 
     @ParameterizedTest
@@ -46,8 +45,8 @@ class WorkPlanTest {
     })
     void eachRowMeetsEachOfItsKeysOnce(
             int heads, int qoLen, int kvLen, boolean causal, int diagonal, int warpgroups, int ctas) {
-        for (Split split : Split.values()) {
-            WorkPlan.Call call = call(heads, qoLen, kvLen, causal, diagonal, warpgroups, ctas, split);
+        for (boolean parted : new boolean[] {false, true}) {
+            WorkPlan.Call call = call(heads, qoLen, kvLen, causal, diagonal, warpgroups, ctas, parted);
             checkCovers(call, WorkPlan.of(call));
         }
     }
@@ -137,23 +136,27 @@ class WorkPlanTest {
 
     @ParameterizedTest
     @CsvSource({
-        // 31.03 rounds of 128 rows at 4K; 21.33 of 192 rows, the last one of each head with 64.
-        "128, 4096, 4096, 2, LAST_ROUND, 32, 4092",
-        "128, 4096, 4096, 3, LAST_ROUND, 21, 2640",
-        "128, 4096, 4096, 2, ALL, 32, 4096",
-        // 15.5 and 7.8 rounds: what is left is too much.
-        "128, 2048, 2048, 2, LAST_ROUND, 16, 2048",
-        "128, 1024, 1024, 2, LAST_ROUND, 8, 1024",
+        // 31.03 rounds of 128 rows at 4K, 31.0 of 192 at 6K.
+        "128, 4096, 4096, 2, true, 32, 4092",
+        "128, 6144, 6144, 3, true, 32, 4092",
+        "128, 4096, 4096, 2, false, 32, 4096",
+        // 21.33, 15.5 and 7.8 rounds: what is left is too much, or too little of the call.
+        "128, 4096, 4096, 3, true, 22, 2816",
+        "128, 2048, 2048, 2, true, 16, 2048",
+        "128, 1024, 1024, 2, true, 8, 1024",
+        "128, 32768, 32768, 2, true, 256, 32768",
+        // A rest of each head behind one whole round.
+        "132, 250, 4000, 3, true, 1, 132",
         // One round that is not full; few keys; decoding.
-        "96, 128, 4096, 2, ALL, 1, 96",
-        "4, 128, 256, 2, ALL, 1, 4",
-        "32, 1, 4096, 2, ALL, 0, 0",
-        "8, 256, 2048, 2, ALL, 0, 0",
-        "1, 1, 100000, 2, ALL, 0, 0",
-        "1, 1, 100000, 2, NONE, 1, 1",
+        "96, 128, 4096, 2, true, 1, 96",
+        "4, 128, 256, 2, true, 1, 4",
+        "32, 1, 4096, 2, true, 0, 0",
+        "8, 256, 2048, 2, true, 0, 0",
+        "1, 1, 100000, 2, true, 0, 0",
+        "1, 1, 100000, 2, false, 1, 1",
     })
-    void whatIsSplit(int heads, int qoLen, int kvLen, int warpgroups, Split split, int headTiles, int whole) {
-        WorkPlan plan = WorkPlan.of(call(heads, qoLen, kvLen, false, 0, warpgroups, CTAS, split));
+    void whatIsSplit(int heads, int qoLen, int kvLen, int warpgroups, boolean parted, int headTiles, int whole) {
+        WorkPlan plan = WorkPlan.of(call(heads, qoLen, kvLen, false, 0, warpgroups, CTAS, parted));
         assertThat(plan.headTiles()).isEqualTo(headTiles);
         assertThat(plan.whole()).isEqualTo(whole);
         assertThat(plan.tiles() > 0).isEqualTo(whole < heads * Math.ceilDiv(qoLen, 64 * warpgroups));

@@ -124,9 +124,11 @@ class KernelStoreTest {
                     .toList();
             assertThat(kernels.get(wanted))
                     .allSatisfy(l -> assertThat(l.threads()).isEqualTo(64));
-            int before = driver.compilations;
+            int before = driver.compiler.compilations;
             kernels.get(wanted);
-            assertThat(driver.compilations).as("what is loaded is loaded").isEqualTo(before);
+            assertThat(driver.compiler.compilations)
+                    .as("what is loaded is loaded")
+                    .isEqualTo(before);
         }
         assertThat(driver.thrown).isEmpty();
         return count.get();
@@ -136,12 +138,12 @@ class KernelStoreTest {
     void nextProcessGeneratesNothingUnlessAFileIsBad() throws IOException {
         try (FakeDriver driver = new FakeDriver()) {
             assertThat(generated(driver, folder, Arch.SM_90A, "a", "b", "c")).isEqualTo(3);
-            assertThat(driver.compiled)
+            assertThat(driver.compiler.ptx)
                     .isEqualTo(PtxModule.of(Arch.SM_90A, kernel()).text());
             List<Path> kept = files(folder);
             assertThat(kept).hasSize(3);
             assertThat(generated(driver, folder, Arch.SM_90A, "c", "b", "a")).isZero();
-            assertThat(driver.compiled)
+            assertThat(driver.compiler.ptx)
                     .isEqualTo(PtxModule.of(Arch.SM_90A, kernel()).text());
             assertThat(generated(driver, folder, Arch.SM_89, "a")).isEqualTo(1);
             Files.write(kept.get(0), new byte[] {1, 2, 3});
@@ -155,11 +157,11 @@ class KernelStoreTest {
     void failureToCompileIsToldAlsoBesideOthers() {
         try (FakeDriver driver = new FakeDriver()) {
             generated(driver, folder, Arch.SM_90A, "a");
-            driver.jitError = "ptxas fatal : no";
+            driver.compiler.error = "ptxas fatal : no";
             assertThatThrownBy(() -> generated(driver, folder, Arch.SM_90A, "a", "b"))
                     .isInstanceOf(SageException.class)
                     .hasMessageContaining("its log: ptxas fatal : no");
-            driver.jitError = "";
+            driver.compiler.error = "";
             assertThat(generated(driver, folder, Arch.SM_90A, "a", "b")).isEqualTo(1);
         }
     }

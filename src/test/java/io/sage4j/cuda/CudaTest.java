@@ -295,13 +295,13 @@ class CudaTest {
         try (CudaContext context = fake.context();
                 CudaModule module = context.load(PTX, new JitOptions(3, 168, true, true))) {
             assertThat(module.log()).isEqualTo("compiled " + PTX.length() + " characters");
-            assertThat(fake.jitOptions)
+            assertThat(fake.compiler.options)
                     .containsEntry(0, 168L)
                     .containsEntry(7, 3L)
                     .containsEntry(12, 1L)
                     .containsEntry(13, 1L);
             context.load(PTX, JitOptions.DEFAULT).close();
-            assertThat(fake.jitOptions)
+            assertThat(fake.compiler.options)
                     .containsOnlyKeys(3, 4, 5, 6, 7, 12, 13)
                     .containsEntry(7, 4L)
                     .containsEntry(12, 0L);
@@ -313,7 +313,7 @@ class CudaTest {
     @Test
     void jitThatFailsShowsItsLog() {
         try (CudaContext context = fake.context()) {
-            fake.jitError = "ptxas application ptx input, line 3; fatal : Parsing error\nptxas fatal : Aborted\n";
+            fake.compiler.error = "ptxas application ptx input, line 3; fatal : Parsing error\nptxas fatal : Aborted\n";
             assertThatThrownBy(() -> context.load(PTX, JitOptions.DEFAULT))
                     .isInstanceOf(SageException.class)
                     .hasMessage(
@@ -321,8 +321,8 @@ class CudaTest {
                                     + " compilation failed; its log: ptxas application ptx input, line 3; fatal : Parsing error"
                                     + " | ptxas fatal : Aborted")
                     .satisfies(e ->
-                            assertThat(((CudaException) e.getCause()).log()).isEqualTo(fake.jitError));
-            fake.jitError = "x".repeat(100_000);
+                            assertThat(((CudaException) e.getCause()).log()).isEqualTo(fake.compiler.error));
+            fake.compiler.error = "x".repeat(100_000);
             assertThatThrownBy(() -> context.load(PTX, JitOptions.DEFAULT))
                     .satisfies(e ->
                             assertThat(((CudaException) e.getCause()).log()).hasSize(16 * 1024));

@@ -7,15 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.invoke.MethodHandle;
-import java.lang.invoke.MethodHandles;
-import java.lang.reflect.Method;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -24,12 +16,8 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * A CUDA driver without a GPU: native functions (upcalls) whose device memory is host memory. It counts the live handles
@@ -47,7 +35,6 @@ public final class FakeDriver implements AutoCloseable {
     static final int INVALID_PTX = 218;
     static final int INVALID_HANDLE = 400;
     static final int NOT_FOUND = 500;
-    private static final int UPCALL_THREW = 999;
 
     private static final Map<Integer, List<String>> ERRORS = Map.of(
             INVALID_VALUE,
@@ -75,28 +62,23 @@ public final class FakeDriver implements AutoCloseable {
             Map<Integer, List<Integer>> attributes,
             List<byte[]> arguments) {}
 
-    public final List<String> calls = new ArrayList<>();
+    private final Arena arena = Arena.ofShared();
+    private final Upcalls upcalls = new Upcalls(this, arena);
+    public final List<String> calls = upcalls.calls;
+    public final List<Throwable> thrown = upcalls.thrown;
     public final List<Launch> launches = new ArrayList<>();
-    final Map<Integer, Long> jitOptions = new HashMap<>();
+    public final FakeCompiler compiler = new FakeCompiler();
     final Set<String> missing = new HashSet<>();
     /** Bytes of the parameters of kernels that every module has whose PTX declares none. */
     final Map<String, List<Integer>> kernels = new LinkedHashMap<>();
 
-    public final List<Throwable> thrown = new ArrayList<>();
     int memoryPools = 1;
     /** Memory pools that are there. */
     public int pools;
 
-    /** What the last compilation was given, and how many there were. */
-    public String compiled = "";
-
-    public int compilations;
     /** GPU that memory is said to be of. */
     public int ordinalOfMemory;
 
-    public String jitError = "";
-
-    private final Map<String, Integer> failures = new HashMap<>();
     private final Map<Long, String> live = new LinkedHashMap<>();
     private final Map<Long, Arena> memory = new HashMap<>();
     private final Map<Long, Long> bytes = new HashMap<>();
@@ -104,7 +86,6 @@ public final class FakeDriver implements AutoCloseable {
     private final Map<Long, String> functions = new HashMap<>();
     private final Map<Long, List<Integer>> parametersOf = new HashMap<>();
     private final Map<Long, Map<String, List<Integer>>> kernelsOf = new HashMap<>();
-    private final Arena arena = Arena.ofShared();
     private long next = 0x5000;
     private boolean started;
     private int retained;
@@ -112,7 +93,7 @@ public final class FakeDriver implements AutoCloseable {
 
     /** The driver's search in this fake. */
     public DriverSearch search() {
-        return DriverSearch.of("libfake.so.1", this::symbols);
+        return DriverSearch.of("libfake.so.1", () -> upcalls.symbols(missing));
     }
 
     CudaContext context() {
@@ -121,7 +102,7 @@ public final class FakeDriver implements AutoCloseable {
 
     /** Makes a function fail from now on; 0 lets it work again. */
     public void fail(String function, int code) {
-        failures.put(function, code);
+        upcalls.fail(function, code);
     }
 
     /** What is live, by kind. */
@@ -158,67 +139,6 @@ public final class FakeDriver implements AutoCloseable {
     public void close() {
         memory.values().forEach(Arena::close);
         arena.close();
-    }
-
-    private SymbolLookup symbols() {
-        Map<String, Method> byName = Stream.of(FakeDriver.class.getDeclaredMethods())
-                .filter(m -> m.getName().startsWith("cu")
-                        && Character.isUpperCase(m.getName().charAt(2)))
-                .collect(Collectors.toMap(Method::getName, m -> m));
-        return name -> missing.contains(name)
-                ? Optional.empty()
-                : Optional.ofNullable(byName.get(name)).map(this::stub);
-    }
-
-    private MemorySegment stub(Method method) {
-        try {
-            MethodHandle body = MethodHandles.lookup().unreflect(method).bindTo(this);
-            List<Class<?>> parameters = body.type().parameterList();
-            // What an upcall throws would end the JVM.
-            MethodHandle safe = MethodHandles.catchException(
-                    body, Throwable.class, MethodHandles.dropArguments(own("threw", Throwable.class), 1, parameters));
-            MethodHandle isToWork = MethodHandles.insertArguments(own("isToWork", String.class), 0, method.getName());
-            MethodHandle toldCode = MethodHandles.insertArguments(own("toldCode", String.class), 0, method.getName());
-            MethodHandle told = MethodHandles.guardWithTest(
-                    MethodHandles.dropArguments(isToWork, 0, parameters),
-                    safe,
-                    MethodHandles.dropArguments(toldCode, 0, parameters));
-            MemoryLayout[] arguments =
-                    parameters.stream().map(FakeDriver::layout).toArray(MemoryLayout[]::new);
-            return Linker.nativeLinker().upcallStub(told, FunctionDescriptor.of(JAVA_INT, arguments), arena);
-        } catch (ReflectiveOperationException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    private MethodHandle own(String name, Class<?> parameter) throws ReflectiveOperationException {
-        return MethodHandles.lookup()
-                .unreflect(FakeDriver.class.getDeclaredMethod(name, parameter))
-                .bindTo(this);
-    }
-
-    private static MemoryLayout layout(Class<?> type) {
-        if (type == int.class) {
-            return JAVA_INT;
-        }
-        if (type == long.class) {
-            return JAVA_LONG;
-        }
-        return type == byte.class ? JAVA_BYTE : ADDRESS;
-    }
-
-    private synchronized int threw(Throwable e) {
-        thrown.add(e);
-        return UPCALL_THREW;
-    }
-
-    private synchronized boolean isToWork(String function) {
-        calls.add(function);
-        return failures.getOrDefault(function, 0) == 0;
-    }
-
-    private synchronized int toldCode(String function) {
-        return failures.get(function);
     }
 
     // The rules.
@@ -504,56 +424,18 @@ public final class FakeDriver implements AutoCloseable {
         return current().isEmpty() ? INVALID_CONTEXT : 0;
     }
 
-    /** The kernels of a PTX text, with the sizes of their parameters. */
-    private static Map<String, List<Integer>> kernelsIn(String ptx) {
-        Map<String, List<Integer>> found = new HashMap<>();
-        Matcher entry = Pattern.compile("\\.entry (\\w+)\\s*\\(([^)]*)\\)").matcher(ptx);
-        while (entry.find()) {
-            List<Integer> sizes = Pattern.compile("\\.param \\.[usfb](\\d+)")
-                    .matcher(entry.group(2))
-                    .results()
-                    .map(m -> Integer.parseInt(m.group(1)) / 8)
-                    .toList();
-            found.put(entry.group(1), sizes);
-        }
-        return found;
-    }
-
     synchronized int cuModuleLoadDataEx(
             MemorySegment out, MemorySegment image, int count, MemorySegment options, MemorySegment values) {
-        readOptions(count, options, values);
         String ptx = image.reinterpret(Long.MAX_VALUE).getString(0);
-        compiled = ptx;
-        compilations++;
-        writeLog(3, "compiled " + ptx.length() + " characters");
-        if (!jitError.isEmpty()) {
-            writeLog(5, jitError);
+        if (!compiler.compile(ptx, count, options, values)) {
             return INVALID_PTX;
         }
         int code = create("module", out);
-        Map<String, List<Integer>> found = kernelsIn(ptx);
+        Map<String, List<Integer>> found = FakeCompiler.kernelsIn(ptx);
         if (code == 0 && !found.isEmpty()) {
             kernelsOf.put(out.reinterpret(8).get(JAVA_LONG, 0), found);
         }
         return code;
-    }
-
-    private void readOptions(int count, MemorySegment options, MemorySegment values) {
-        jitOptions.clear();
-        for (int i = 0; i < count; i++) {
-            jitOptions.put(
-                    options.reinterpret(4L * count).getAtIndex(JAVA_INT, i),
-                    values.reinterpret(8L * count).getAtIndex(JAVA_LONG, i));
-        }
-    }
-
-    /** As the driver does: no more than the buffer holds, and no end where it is full. */
-    private void writeLog(int option, String text) {
-        long room = jitOptions.get(option + 1);
-        byte[] bytes = (text + "\0").getBytes(StandardCharsets.UTF_8);
-        int written = (int) Math.min(room, bytes.length);
-        MemorySegment.copy(
-                bytes, 0, MemorySegment.ofAddress(jitOptions.get(option)).reinterpret(room), JAVA_BYTE, 0, written);
     }
 
     synchronized int cuModuleUnload(long module) {

@@ -60,6 +60,11 @@ class SageDeviceTest {
         return fake.calls.stream().collect(Collectors.groupingBy(c -> c, Collectors.counting()));
     }
 
+    /** Whether each launch may begin before the one in front has ended (CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION). */
+    private List<Boolean> overlapping() {
+        return fake.launches.stream().map(l -> l.attributes().containsKey(6)).toList();
+    }
+
     @Test
     void queuedCallLaunchesOnTheStreamAndCopiesNothing() {
         Tensor q = tensor(1, 2, 70, 64);
@@ -71,6 +76,8 @@ class SageDeviceTest {
         sage.enqueue(q, k, v, WITH_LSE, out, lse, stream);
         assertThat(kernels()).containsExactlyInAnyOrderElementsOf(concat(KERNELS, "sage_lse_correction"));
         assertThat(fake.launches).allSatisfy(l -> assertThat(l.stream()).isEqualTo(0x42));
+        // Attention waits for quantize-kv itself, not for the correction between.
+        assertThat(overlapping()).containsExactly(false, true, false, false);
         assertThat(fake.calls)
                 .noneMatch(c -> c.startsWith("cuMemcpy") || c.endsWith("Synchronize") || c.startsWith("cuMemHost"));
         FakeDriver.Launch quantize = fake.launches.get(1);
@@ -101,6 +108,7 @@ class SageDeviceTest {
             fake.calls.clear();
             sage.enqueue(q, k, v, SPEC, out, stream);
             assertThat(kernels()).containsExactlyElementsOf(KERNELS);
+            assertThat(overlapping()).containsExactly(false, true, true);
             assertThat(argument(fake.launches.get(1), 0).getLong()).isEqualTo(k.address());
             assertThat(argument(fake.launches.get(1), 7).getLong()).isEqualTo(v.address());
             assertThat(argument(fake.launches.get(2), 0).getLong()).isEqualTo(q.address());

@@ -45,7 +45,7 @@ abstract class NativeSteps {
         layout = new OperandLayout(shape, scheme.tiles());
         wgmma = scheme.tiles().equals(TileShape.WGMMA);
         code = QkCode.of(scheme.qk(), device.arch());
-        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code, shape.headDim());
+        dim = wgmma ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(shape.headDim());
         heads = Math.multiplyExact(shape.batch(), shape.qHeads());
         kvHeads = Math.multiplyExact(shape.batch(), shape.kvHeads());
         fp8 = scheme.pv().ofV() == PvFormat.E4M3;

@@ -8,15 +8,12 @@ import java.util.List;
  *
  * @param shape which
  * @param d result, may be {@code c}
- * @param a 4 registers
- * @param b 2 registers
+ * @param a registers, {@link MmaShape#aRegs()}
+ * @param b registers, {@link MmaShape#bRegs()}
  * @param c added; registers or constants
  */
 public record Mma(MmaShape shape, List<Reg> d, List<Reg> a, List<Reg> b, List<? extends Operand> c)
         implements Instruction {
-    private static final int A_REGS = 4;
-    private static final int B_REGS = 2;
-
     /** @throws IllegalArgumentException if an operand does not fit */
     public Mma {
         d = List.copyOf(d);
@@ -24,8 +21,8 @@ public record Mma(MmaShape shape, List<Reg> d, List<Reg> a, List<Reg> b, List<? 
         b = List.copyOf(b);
         c = List.copyOf(c);
         Instruction.requireAll(shape.opcode(), d, shape.accumulatorRegs(), shape.accumulator());
-        Instruction.requireAll(shape.opcode(), a, A_REGS, RegType.B32);
-        Instruction.requireAll(shape.opcode(), b, B_REGS, RegType.B32);
+        Instruction.requireAll(shape.opcode(), a, shape.aRegs(), RegType.B32);
+        Instruction.requireAll(shape.opcode(), b, shape.bRegs(), RegType.B32);
         Instruction.requireAll(shape.opcode(), c, shape.accumulatorRegs(), shape.accumulator());
     }
 
@@ -50,7 +47,12 @@ public record Mma(MmaShape shape, List<Reg> d, List<Reg> a, List<Reg> b, List<? 
     @Override
     public String text() {
         return Instruction.text(
-                opcode(), Instruction.vector(d), Instruction.vector(a), Instruction.vector(b), Instruction.vector(c));
+                opcode(), Instruction.vector(d), Instruction.vector(a), fragment(b), Instruction.vector(c));
+    }
+
+    /** A single register is a vector here, too. */
+    private static String fragment(List<Reg> registers) {
+        return registers.size() == 1 ? "{" + registers.get(0) + "}" : Instruction.vector(registers);
     }
 
     @Override

@@ -4,7 +4,7 @@ package io.sage4j.ptx;
  * Matrix multiply-accumulate instructions of a warp: D = A B + C with A of 16 x k, B of k x 8, C and D of 16 x 8.
  *
  * <p>Lane {@code l}, with {@code g = l / 4} and {@code t = l % 4}, holds: of A, registers 0..3 (elements {@code e} to a
- * register): row {@code g + 8 * (r & 1)}, columns {@code e * t + 4 * e * (r >> 1)} and the following; of B, registers 0
+ * register; where k is only {@code 4 * e}, there are half as many registers of A and of B): row {@code g + 8 * (r & 1)}, columns {@code e * t + 4 * e * (r >> 1)} and the following; of B, registers 0
  * and 1: rows {@code e * t + 4 * e * r} and the following of column {@code g}; of C and D: rows {@code g} (first two
  * elements) and {@code g + 8}, columns {@code 2 * t} and {@code 2 * t + 1}. FP16 accumulators hold two elements a
  * register.
@@ -14,6 +14,8 @@ public enum MmaShape {
     S8("m16n8k32.row.col.s32.s8.s8.s32", 32, 8, RegType.B32, 4, Requirement.BASE),
     /** INT4, exact. */
     S4("m16n8k64.row.col.s32.s4.s4.s32", 64, 4, RegType.B32, 4, Requirement.BASE),
+    /** INT4 of half that depth, for what a multiple of 64 leaves. */
+    S4_HALF("m16n8k32.row.col.s32.s4.s4.s32", 32, 4, RegType.B32, 4, Requirement.BASE),
     /** E4M3 with FP32 sums. */
     E4M3_F32("m16n8k32.row.col.f32.e4m3.e4m3.f32", 32, 8, RegType.F32, 4, new Requirement(84, 89)),
     /** E4M3 with FP16 sums: SageAttention2++'s instruction. */
@@ -52,6 +54,21 @@ public enum MmaShape {
     /** Bits of an element of A and B. */
     public int bits() {
         return bits;
+    }
+
+    /** Registers of A: 16 x k elements over the lanes. */
+    public int aRegs() {
+        return k * bits / 64;
+    }
+
+    /** Registers of B: k x 8 elements over the lanes. */
+    public int bRegs() {
+        return k * bits / 128;
+    }
+
+    /** Whether products and sums are integers, exact. */
+    public boolean isInteger() {
+        return accumulator == RegType.B32 && !isHalf();
     }
 
     /** Class of the registers of C and D. */

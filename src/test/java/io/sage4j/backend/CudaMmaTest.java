@@ -97,7 +97,7 @@ class CudaMmaTest {
 
     /** The model of a kernel without log-sum-exp: it sums P as it was, or as rounded. */
     private static ModelResult model(Arch arch, AttentionInputs in, Scheme scheme) {
-        int dim = MmaTarget.paddedDim(QkCode.of(scheme.qk(), arch), in.shape().headDim());
+        int dim = MmaTarget.paddedDim(in.shape().headDim());
         MmaTarget target = MmaTarget.of(arch, scheme, dim, false);
         return new MmaAttentionSpec(scheme, dim, target, false, false, false, DType.FLOAT16, true).addsP()
                 ? VariantModel.run(in, Rung.QUANTIZED, scheme)

@@ -79,7 +79,7 @@ public final class AccumulatorProbe {
 
     /** The kernel for an instruction with floating-point sums. */
     public static Kernel mma(MmaShape shape) {
-        if (shape == MmaShape.S8 || shape == MmaShape.S4) {
+        if (shape.isInteger()) {
             throw new IllegalArgumentException(shape.opcode() + " sums integers, exactly");
         }
         KernelBuilder k = new KernelBuilder("sage_probe_mma", 32);

@@ -122,7 +122,7 @@ final class AttentionOutput {
 
     /** The row's predicate, and the channel's where there may be fewer than the operands have. */
     private Reg valid(Reg validRow, int n, int element) {
-        if ((n + 1) * N <= spec.paddedDim() - spec.target().code().dimUnit()) {
+        if ((n + 1) * N <= spec.paddedDim() - QkCode.DIM_UNIT) {
             return validRow;
         }
         Reg channel = k.add(channelOfLane, n * N + element);

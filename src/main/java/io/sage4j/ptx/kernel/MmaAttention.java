@@ -7,7 +7,6 @@ import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
-import io.sage4j.ptx.CopyAsync;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Imm;
@@ -17,7 +16,6 @@ import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
-import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
@@ -56,7 +54,7 @@ import java.util.List;
  * v_mean} (U64), both FP32 [batch * kvHeads][D]; with smooth Q {@code delta_s} (U64, {@link DeltaS}); {@code out} (U64),
  * {@code out_batch}, {@code out_head}, {@code out_token} (U64, in elements); with lse {@code lse} and {@code correction}
  * (U64, FP32 [batch * qHeads][qoLen], the second one added to the first, 0 for none); {@code qo_len}, {@code kv_len}, {@code kv_heads}, {@code group_size},
- * {@code channels} (U32, the output channels, more than D - 32, or D - 64 for packed INT4), {@code diagonal} (S32, causal
+ * {@code channels} (U32, the output channels, more than D - 32), {@code diagonal} (S32, causal
  * only), {@code score_scale} (F32, sm_scale * log2 e); where V is watched {@code heavy} (U64, {@link HeavyChannels}).
  *
  * <p>l is one more column of P V, of ones, and so the sum of the rounded p; or p is added as it was, by each thread its own 16
@@ -69,27 +67,22 @@ public final class MmaAttention {
     private static final int KEYS = TileShape.MMA_SYNC.blockK();
     private static final int N = 8;
     private static final int ROW_TILE = 16;
-    /** Bytes of a row that one matrix instruction takes, of either width. */
-    private static final int DEPTH = 32;
-
     private static final int FLOAT = 4;
     private static final int WARP = 32;
 
     private final KernelBuilder k;
     private final MmaAttentionSpec spec;
-    private final int rowBytes;
     private final int rowTiles;
-    private final int warpRows;
     private final AttentionParams in;
+    private final MmaPlace place;
+    private final MmaShared shared;
     private final PvProduct pv;
     private final Reg tid;
     private final Reg lane;
     private final Reg warp;
-    private final Reg sharedQ;
-    private final Reg sharedK;
-    private final Reg sharedV;
-    private final Reg sharedShifts;
-    private final SwizzledTile qkTile;
+    private MmaCopies copies;
+    private QkProduct qk;
+    private Reg qScale;
     private Reg vStart;
     /** Running maximum of each row. */
     private final List<Reg> max = new ArrayList<>();
@@ -99,53 +92,19 @@ public final class MmaAttention {
     private MmaAttention(KernelBuilder k, MmaAttentionSpec spec) {
         this.k = k;
         this.spec = spec;
-        rowBytes = spec.target().code().rowBytes(spec.paddedDim());
         rowTiles = spec.rowTiles();
-        warpRows = ROW_TILE * rowTiles;
-        qkTile = new SwizzledTile(rowBytes, false);
         in = new AttentionParams(k, spec);
+        place = new MmaPlace(k, spec, in);
         spec.watch().exit(k, in.heavy);
-        SharedArray shared = k.shared("tiles", sharedBytes(spec), 128, true);
+        shared = MmaShared.of(k, spec);
         tid = k.read(Special.TID_X);
         lane = k.and(tid, 31);
         warp = k.shr(tid, 5);
-        sharedQ = k.read(shared);
-        sharedK = k.add(sharedQ, ROWS * rowBytes);
-        sharedV = k.add(sharedK, 2 * KEYS * rowBytes);
-        sharedShifts = spec.scheme().smoothQ() ? k.add(sharedV, spec.target().vStages() * vBytes()) : null;
         for (int r = 0; r < 2 * rowTiles; r++) {
             max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
             sum.add(k.move(Type.F32, Imm.of(0f)));
         }
         pv = new PvProduct(k, spec);
-    }
-
-    // What is cheap to compute from special registers is computed where it is used: it must not live through the loop.
-
-    /** Tile of Q; the ones with most keys start first. */
-    private Reg tile() {
-        Reg x = k.read(Special.CTAID_X);
-        return spec.causal() ? k.sub(Type.U32, k.sub(Type.U32, k.read(Special.NCTAID_X), Imm.of(1)), x) : x;
-    }
-
-    /** First of the thread's rows, which are 8 apart. */
-    private Reg firstRow() {
-        Reg thread = k.read(Special.TID_X);
-        Reg rowOfWarp = k.shr(k.and(thread, 31), 2);
-        Reg rowOfTile = k.mad(Type.U32, k.shr(thread, 5), Imm.of(warpRows), rowOfWarp);
-        return k.mad(Type.U32, tile(), Imm.of(ROWS), rowOfTile);
-    }
-
-    /** Query head, counted over batch and heads. */
-    private Reg head() {
-        Reg heads = k.mul(Type.U32, in.kvHeads, in.groupSize);
-        return k.mad(Type.U32, k.read(Special.CTAID_Z), heads, k.read(Special.CTAID_Y));
-    }
-
-    /** Key/value head, counted over batch and heads. */
-    private Reg kvHead() {
-        Reg inBatch = k.div(Type.U32, k.read(Special.CTAID_Y), in.groupSize);
-        return k.mad(Type.U32, k.read(Special.CTAID_Z), in.kvHeads, inBatch);
     }
 
     /** The kernel. */
@@ -162,29 +121,24 @@ public final class MmaAttention {
         return spec.target().sharedBytes(spec.scheme(), spec.paddedDim());
     }
 
-    /** Bytes of a tile of V. */
-    private int vBytes() {
-        return KEYS * spec.paddedDim() * (spec.fp8() ? 1 : 2);
-    }
-
     private void attend() {
         Reg tiles = k.reg(RegType.B32);
         Reg wholeTiles = k.reg(RegType.B32);
         countTiles(tiles, wholeTiles);
-        Copies copies = new Copies();
+        copies = new MmaCopies(k, spec, in, place, tid, shared);
         k.when(k.compare(Relation.GT, Type.S32, tiles, Imm.of(0)), () -> {
-            copies.start(copies.q, copies.qTo, ROWS * rowBytes, qkTile);
+            copies.startQ();
             copies.startTile(k.move(Type.U32, Imm.of(0)));
             k.emit(new CopyCommit());
         });
-        Reg scale = qScale();
-        Fragments fragments = new Fragments();
-        vStart = pv.start(sharedV, lane);
+        qScale = qScale();
+        qk = new QkProduct(k, spec, lane, warp, shared.q(), shared.k());
+        vStart = pv.start(shared.v(), lane);
         if (spec.floatScores()) {
-            k.set(wholeTiles, Type.U32, k.select(Type.U32, isCoarse(scale, tiles, copies), Imm.of(0), wholeTiles));
+            k.set(wholeTiles, Type.U32, k.select(Type.U32, isCoarse(tiles), Imm.of(0), wholeTiles));
         }
-        k.range(Imm.of(0), wholeTiles, 1, j -> step(j, tiles, copies, fragments, scale, false));
-        k.range(wholeTiles, tiles, 1, j -> step(j, tiles, copies, fragments, scale, true));
+        k.range(Imm.of(0), wholeTiles, 1, j -> step(j, tiles, false));
+        k.range(wholeTiles, tiles, 1, j -> step(j, tiles, true));
     }
 
     /** Tiles with a key that some row sees, and those before them that all rows see whole. */
@@ -192,7 +146,7 @@ public final class MmaAttention {
         Reg visible = in.kvLen;
         Reg whole = in.kvLen;
         if (spec.causal()) {
-            Reg first = k.mul(Type.U32, tile(), Imm.of(ROWS));
+            Reg first = k.mul(Type.U32, place.tile(), Imm.of(ROWS));
             Reg end = k.min(Type.U32, k.add(first, ROWS), in.qoLen);
             visible = seen(k.add(Type.S32, end, in.diagonal));
             whole = seen(k.add(Type.S32, k.add(first, 1), in.diagonal));
@@ -209,9 +163,10 @@ public final class MmaAttention {
     private Reg qScale() {
         ScaleGroups groups = ScaleGroups.ofQ(spec.scheme().granularity(), TileShape.MMA_SYNC, 0);
         Reg sets = k.mul(Type.U32, k.read(Special.NCTAID_X), Imm.of(ROWS / groups.tile()));
-        Reg set = k.mad(Type.U32, head(), sets, k.mul(Type.U32, tile(), Imm.of(ROWS / groups.tile())));
+        Reg set = k.mad(Type.U32, place.head(), sets, k.mul(Type.U32, place.tile(), Imm.of(ROWS / groups.tile())));
         if (groups.tile() < ROWS) {
-            set = k.add(Type.U32, set, k.get(Operation.DIV, Type.U32, warp, Imm.of(groups.tile() / warpRows)));
+            set = k.add(
+                    Type.U32, set, k.get(Operation.DIV, Type.U32, warp, Imm.of(groups.tile() / (ROW_TILE * rowTiles))));
         }
         Reg index = set;
         if (spec.scheme().granularity() == Granularity.PER_THREAD) {
@@ -222,7 +177,7 @@ public final class MmaAttention {
     }
 
     /** Whether {@link FloatScores} would show in a row of the warp: a score scale of it is not small, or no number. */
-    private Reg isCoarse(Reg qScale, Reg tiles, Copies copies) {
+    private Reg isCoarse(Reg tiles) {
         Reg largest = k.move(Type.U32, Imm.of(0));
         // As integers, so that a NaN is the largest.
         k.range(lane, tiles, WARP, j -> copies.kScales(j)
@@ -241,7 +196,7 @@ public final class MmaAttention {
         return k.and(k.bits(floating), Integer.MAX_VALUE);
     }
 
-    private void step(Reg j, Reg tiles, Copies copies, Fragments fragments, Reg qScale, boolean masked) {
+    private void step(Reg j, Reg tiles, boolean masked) {
         boolean lateV = spec.target().vStages() == 1;
         k.emit(new CopyWait(0));
         k.barrier();
@@ -264,7 +219,8 @@ public final class MmaAttention {
         Scores scores = new Scores(floats, scale, zero, masked ? limits(j) : null, shifts);
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        for (List<List<Reg>> rows : fragments.sums(stage, floats)) {
+        List<Operand> start = start(floats);
+        for (List<List<Reg>> rows : qk.sums(stage, n8 -> start)) {
             List<List<Reg>> x =
                     rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
@@ -283,8 +239,17 @@ public final class MmaAttention {
             k.barrier();
             pv.add(p, vStart, alpha);
         } else {
-            pv.add(p, k.mad(Type.U32, stage, Imm.of(vBytes()), vStart), alpha);
+            pv.add(p, k.mad(Type.U32, stage, Imm.of(PvProduct.tileBytes(spec)), vStart), alpha);
         }
+    }
+
+    /** What the four sums of an instruction start from. */
+    private List<Operand> start(boolean floats) {
+        List<Operand> start = new ArrayList<>();
+        for (int e = 0; e < 4; e++) {
+            start.add(floats ? k.move(Type.U32, Imm.of(FloatScores.START)) : Imm.of(0));
+        }
+        return start;
     }
 
     /**
@@ -307,7 +272,7 @@ public final class MmaAttention {
     private List<Reg> shifts(Reg stage) {
         List<Reg> shifts = new ArrayList<>();
         if (spec.scheme().smoothQ()) {
-            Reg inTile = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), sharedShifts);
+            Reg inTile = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), shared.shifts());
             Reg at = k.mad(Type.U32, k.and(lane, 3), Imm.of(2 * FLOAT), inTile);
             for (int n = 0; n < KEYS; n += N) {
                 shifts.addAll(
@@ -405,7 +370,7 @@ public final class MmaAttention {
     private Limits limits(Reg j) {
         Reg firstKey = k.mad(Type.U32, j, Imm.of(KEYS), k.shl(k.and(k.read(Special.TID_X), 3), 1));
         Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
-        Reg diagonal = spec.causal() ? k.sub(Type.S32, k.add(Type.S32, firstRow(), in.diagonal), firstKey) : null;
+        Reg diagonal = spec.causal() ? k.sub(Type.S32, k.add(Type.S32, place.firstRow(), in.diagonal), firstKey) : null;
         return new Limits(end, diagonal);
     }
 
@@ -429,177 +394,15 @@ public final class MmaAttention {
                 k.set(l, Operation.ADD, Type.F32, l, k.shuffleXor(l, mask));
             }
         }
-        Reg firstRow = firstRow();
-        AttentionOutput output = new AttentionOutput(k, spec, in, lane, kvHead());
+        Reg firstRow = place.firstRow();
+        AttentionOutput output = new AttentionOutput(k, spec, in, lane, place.kvHead());
         for (int r = 0; r < 2 * rowTiles; r++) {
             Reg row = k.add(firstRow, r * N);
             if (spec.lse()) {
-                output.lse(head(), row, max.get(r), sum.get(r));
+                output.lse(place.head(), row, max.get(r), sum.get(r));
             }
             output.row(row, sum.get(r));
         }
         output.write((row, n) -> pv.output(row / 2, n, row % 2));
-    }
-
-    /** The asynchronous copies of a thread: a 16-byte chunk of a tile, and every so many threads further another. */
-    private final class Copies {
-        private final SwizzledTile vTile = PvProduct.tile(spec.fp8());
-        private final Reg q = source(in.q, k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile()), ROWS * rowBytes);
-        private final Reg kTiles = k.shr(k.add(in.kvLen, KEYS - 1), 6);
-        private final Reg firstTile = k.mul(Type.U32, kvHead(), kTiles);
-        private final List<Reg> qTo = targets(qkTile, sharedQ);
-        private final List<Reg> kTo = targets(qkTile, sharedK);
-        private final List<Reg> vTo = targets(vTile, sharedV);
-
-        private Reg source(Reg array, Reg tileIndex, int tileBytes) {
-            return k.index(k.index(array, tileIndex, tileBytes), tid, SwizzledTile.CHUNK);
-        }
-
-        /** Where the thread's first chunks go: as many as there are until the rows repeat 8 by 8. */
-        private List<Reg> targets(SwizzledTile layout, Reg base) {
-            List<Reg> targets = new ArrayList<>();
-            for (int n = 0; n < distinct(layout); n++) {
-                Reg chunk = k.add(tid, n * spec.threads());
-                Imm perRow = Imm.of(layout.chunks());
-                Reg row = k.div(Type.U32, chunk, perRow);
-                targets.add(layout.address(k, base, row, k.get(Operation.REM, Type.U32, chunk, perRow)));
-            }
-            return targets;
-        }
-
-        /** Rounds of copies after which a thread's chunk is the same one of a row a multiple of 8 further. */
-        private int distinct(SwizzledTile layout) {
-            int repeat = layout.chunks() * N;
-            int rounds = 1;
-            while (rounds * spec.threads() % repeat != 0) {
-                rounds++;
-            }
-            return rounds;
-        }
-
-        private void start(Reg from, List<Reg> to, int tileBytes, SwizzledTile layout) {
-            int perRound = spec.threads() * SwizzledTile.CHUNK;
-            int distinct = distinct(layout);
-            for (int n = 0; n * perRound < tileBytes; n++) {
-                Address target = Address.of(to.get(n % distinct)).plus(n / distinct * distinct * perRound);
-                CopyAsync copy = new CopyAsync(target, Address.of(from).plus(n * perRound), null);
-                int left = (tileBytes - n * perRound) / SwizzledTile.CHUNK;
-                if (left < spec.threads()) {
-                    k.guarded(k.compare(Relation.LT, Type.U32, tid, Imm.of(left)), () -> k.emit(copy));
-                } else {
-                    k.emit(copy);
-                }
-            }
-        }
-
-        /** K, what smooth Q needs, and V unless it travels late. */
-        private void startTile(Reg j) {
-            Reg stage = k.and(j, 1);
-            Reg index = k.add(Type.U32, firstTile, j);
-            List<Reg> toK = kTo.stream()
-                    .map(to -> k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), to))
-                    .toList();
-            start(source(in.k, index, KEYS * rowBytes), toK, KEYS * rowBytes, qkTile);
-            if (spec.scheme().smoothQ()) {
-                startShifts(j, stage);
-            }
-            if (spec.target().vStages() == 2) {
-                List<Reg> toV = vTo.stream()
-                        .map(to -> k.mad(Type.U32, stage, Imm.of(vBytes()), to))
-                        .toList();
-                start(source(in.v, index, vBytes()), toV, vBytes(), vTile);
-            }
-        }
-
-        private void startV(Reg j) {
-            start(source(in.v, k.add(Type.U32, firstTile, j), vBytes()), vTo, vBytes(), vTile);
-        }
-
-        /** A tile's row of {@code ds}, 16 bytes to each of the first 16 threads. */
-        private void startShifts(Reg j, Reg stage) {
-            Reg row = k.mad(Type.U32, head(), k.read(Special.NCTAID_X), tile());
-            Reg tiles = k.get(Operation.MUL_WIDE, Type.U32, row, kTiles);
-            Reg before = k.add(Type.U64, tiles, k.convert(Conversion.U64_FROM_U32, j));
-            Reg from = k.add(Type.U64, in.deltaS, k.mul(Type.U64, before, Imm.of((long) KEYS * FLOAT)));
-            Reg chunk = k.index(from, tid, SwizzledTile.CHUNK);
-            Reg to = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), sharedShifts);
-            Reg at = k.mad(Type.U32, tid, Imm.of(SwizzledTile.CHUNK), to);
-            CopyAsync copy = new CopyAsync(Address.of(at), Address.of(chunk), null);
-            int chunks = KEYS * FLOAT / SwizzledTile.CHUNK;
-            k.guarded(k.compare(Relation.LT, Type.U32, tid, Imm.of(chunks)), () -> k.emit(copy));
-        }
-
-        /** All K scales of a tile. */
-        private List<Reg> kScales(Reg j) {
-            Reg index = k.add(Type.U32, firstTile, j);
-            int count = spec.scheme().granularity() == Granularity.PER_THREAD ? 4 : 1;
-            Address at = Address.of(k.index(in.kScale, index, count * FLOAT));
-            return k.loadVector(Space.GLOBAL, Type.F32, count, at, true);
-        }
-
-        /** The thread's one K scale of a tile. */
-        private Reg kScale(Reg j) {
-            Reg index = k.add(Type.U32, firstTile, j);
-            if (spec.scheme().granularity() == Granularity.PER_THREAD) {
-                index = k.mad(Type.U32, index, Imm.of(4), k.and(lane, 3));
-            }
-            return k.loadReadOnly(Type.F32, Address.of(k.index(in.kScale, index, FLOAT)));
-        }
-    }
-
-    /** Loads Q and K fragments and multiplies them. */
-    private final class Fragments {
-        private final Reg row = k.add(Type.U32, k.and(lane, 7), k.shl(k.shr(lane, 4), 3));
-        private final Reg startOfK = qkTile.start(k, sharedK, row, k.and(k.shr(lane, 3), 1));
-        /**
-         * Where a lane starts to read Q: its quarters come in the order of the left operand's registers, columns before
-         * rows. In K's order the assembler would copy them for every instruction.
-         */
-        private final Reg startOfQ = qkTile.start(
-                k, k.mad(Type.U32, warp, Imm.of(warpRows * rowBytes), sharedQ), k.and(lane, 15), k.shr(lane, 4));
-
-        /** Q K^T of a stage, as floats or as integers: [row tile][n8 tile][4]. */
-        private List<List<List<Reg>>> sums(Reg stage, boolean floats) {
-            List<Operand> start = start(floats);
-            List<List<List<Reg>>> s = new ArrayList<>();
-            for (int m = 0; m < rowTiles; m++) {
-                List<List<Reg>> rows = new ArrayList<>();
-                for (int n = 0; n < KEYS / N; n++) {
-                    rows.add(k.regs(RegType.B32, 4));
-                }
-                s.add(rows);
-            }
-            Reg keysAt = k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), startOfK);
-            for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
-                List<List<Reg>> q = new ArrayList<>();
-                for (int m = 0; m < rowTiles; m++) {
-                    Address qAt = qkTile.further(k, startOfQ, 2 * depth).plus(m * ROW_TILE * rowBytes);
-                    q.add(k.loadMatrix(4, qAt));
-                }
-                Address kAt = qkTile.further(k, keysAt, 2 * depth);
-                for (int n = 0; n < KEYS / N; n += 2) {
-                    List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
-                    for (int m = 0; m < rowTiles; m++) {
-                        List<Reg> even = s.get(m).get(n);
-                        List<Reg> odd = s.get(m).get(n + 1);
-                        multiply(even, q.get(m), keys.subList(0, 2), depth == 0 ? start : even);
-                        multiply(odd, q.get(m), keys.subList(2, 4), depth == 0 ? start : odd);
-                    }
-                }
-            }
-            return s;
-        }
-
-        private List<Operand> start(boolean floats) {
-            List<Operand> start = new ArrayList<>();
-            for (int e = 0; e < 4; e++) {
-                start.add(floats ? k.move(Type.U32, Imm.of(FloatScores.START)) : Imm.of(0));
-            }
-            return start;
-        }
-
-        private void multiply(List<Reg> to, List<Reg> q, List<Reg> keys, List<? extends Operand> from) {
-            k.mma(spec.target().code().shape(), to, q, keys, from);
-        }
     }
 }

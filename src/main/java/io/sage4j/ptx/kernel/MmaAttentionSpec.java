@@ -12,7 +12,7 @@ import io.sage4j.numeric.TileShape;
  * Which {@link MmaAttention} to generate.
  *
  * @param scheme numeric scheme
- * @param paddedDim channels of the operands: a multiple of 32 (64 for packed INT4) up to 256, 192 with FP8 P V, 128 with smooth Q
+ * @param paddedDim channels of the operands: a multiple of 32 up to 256, 192 with FP8 P V, 128 with smooth Q
  * @param target what the architecture decides
  * @param causal whether the diagonal hides keys
  * @param lse whether the log-sum-exp is written
@@ -64,10 +64,10 @@ public record MmaAttentionSpec(
         }
         boolean e4m3 = scheme.pv() == PvFormat.E4M3;
         int most = scheme.smoothQ() ? DeltaS.MAX_DIM : e4m3 ? MAX_FP8_DIM : MAX_DIM;
-        int unit = target.code().dimUnit();
-        if (paddedDim <= 0 || paddedDim > most || paddedDim % unit != 0) {
-            throw new IllegalArgumentException("mma attention has a multiple of " + unit + " channels up to " + most
-                    + (scheme.smoothQ() ? " with smooth Q" : e4m3 ? " with FP8 P V" : "") + ", not " + paddedDim);
+        if (paddedDim <= 0 || paddedDim > most || paddedDim % QkCode.DIM_UNIT != 0) {
+            throw new IllegalArgumentException("mma attention has a multiple of " + QkCode.DIM_UNIT + " channels up to "
+                    + most + (scheme.smoothQ() ? " with smooth Q" : e4m3 ? " with FP8 P V" : "") + ", not "
+                    + paddedDim);
         }
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("mma attention writes float16 or bfloat16, not " + output);

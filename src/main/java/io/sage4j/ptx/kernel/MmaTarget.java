@@ -82,8 +82,8 @@ public record MmaTarget(QkCode code, int rowTiles, int vStages, boolean widened)
     }
 
     /** Channels of the operands for a head_dim: filled up to whole instructions. */
-    public static int paddedDim(QkCode code, int headDim) {
-        return Math.ceilDiv(headDim, code.dimUnit()) * code.dimUnit();
+    public static int paddedDim(int headDim) {
+        return Math.ceilDiv(headDim, QkCode.DIM_UNIT) * QkCode.DIM_UNIT;
     }
 
     /** Threads of a CTA: 128 or 256. */

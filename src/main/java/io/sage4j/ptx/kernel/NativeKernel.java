@@ -207,7 +207,7 @@ public enum NativeKernel {
             if (isWgmma()) {
                 return headDim <= WGMMA_DIM / 2 ? WGMMA_DIM / 2 : WGMMA_DIM;
             }
-            return MmaTarget.paddedDim(code(), headDim);
+            return MmaTarget.paddedDim(headDim);
         }
     }
 

@@ -75,6 +75,11 @@ final class PvProduct {
         return fp8 ? new SwizzledTile(KEYS, false) : new SwizzledTile(2 * KEYS, true);
     }
 
+    /** Bytes of a tile of V in shared memory. */
+    static int tileBytes(MmaAttentionSpec spec) {
+        return tile(spec.fp8()).pitch() * spec.paddedDim();
+    }
+
     /** Where a lane starts to read a V tile at {@code base}. */
     Reg start(Reg base, Reg lane) {
         if (fp8) {

@@ -16,6 +16,9 @@ public enum QkCode {
      */
     INT4_WIDENED(QkFormat.INT4, 1, MmaShape.S8);
 
+    /** Channels are padded to a multiple of this. */
+    public static final int DIM_UNIT = 32;
+
     private final QkFormat format;
     private final int perByte;
     private final MmaShape shape;
@@ -60,13 +63,20 @@ public enum QkCode {
         return channels / perByte;
     }
 
-    /** What multiplies them. */
+    /** What multiplies 32 bytes of a row. */
     public MmaShape shape() {
         return shape;
     }
 
-    /** Channels are padded to a multiple of this, the depth of {@link #shape}. */
-    public int dimUnit() {
-        return shape.k();
+    /**
+     * What multiplies the 16 bytes that a row of an odd number of {@link #DIM_UNIT} leaves.
+     *
+     * @throws IllegalStateException if rows leave none
+     */
+    public MmaShape halfShape() {
+        if (this != INT4) {
+            throw new IllegalStateException(this + " has rows of whole instructions");
+        }
+        return MmaShape.S4_HALF;
     }
 }

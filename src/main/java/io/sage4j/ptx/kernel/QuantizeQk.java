@@ -175,16 +175,13 @@ public final class QuantizeQk {
      *
      * @param type element type
      * @param target layout of the output, and which rows share a scale: per thread, per warp or per block
-     * @param paddedDim channels of the codes, a multiple of 32 up to 256, of 64 where codes are packed; 64 or 128 where rows
-     *     are swizzled
+     * @param paddedDim channels of the codes, a multiple of 32 up to 256; 64 or 128 where rows are swizzled
      * @param centre which mean is subtracted
      * @param loads how rows may be read; narrower loads are taken where there are no such ones
      */
     public static Kernel kernel(DType type, QkTarget target, int paddedDim, Centre centre, Loads loads) {
         ScaleGroups groups = target.groups();
-        boolean dim = target.swizzled()
-                ? paddedDim == 64 || paddedDim == 128
-                : paddedDim % (LANES * target.code().perByte()) == 0;
+        boolean dim = target.swizzled() ? paddedDim == 64 || paddedDim == 128 : paddedDim % LANES == 0;
         Loads taken = possible(groups, paddedDim, loads);
         if (!fits(groups, taken) || !dim || paddedDim > MAX_DIM) {
             throw new IllegalArgumentException(
@@ -348,7 +345,7 @@ public final class QuantizeQk {
                 .map(value -> k.convert(Conversion.S32_FROM_F32, k.mul(Type.F32, value, inverse)))
                 .toList();
         if (target.code().perByte() == 2) {
-            storeNibbles(c, to);
+            storePacked(c, to);
             return;
         }
         Imm none = Imm.of(0);
@@ -371,10 +368,23 @@ public final class QuantizeQk {
         return k.convert(Conversion.S8X2_FROM_S32, c.get(1), c.get(0), high);
     }
 
-    /** Two codes to a byte, the lower channel in the low nibble; bytes and pairs of bytes at once. */
+    /** Two codes to a byte; where a lane has half a byte too many, the even lane of two stores the codes of both. */
+    private void storePacked(List<Reg> c, Address to) {
+        if (perLane % 2 == 0) {
+            storeNibbles(c, to);
+            return;
+        }
+        List<Reg> both = new ArrayList<>(c);
+        c.forEach(code -> both.add(k.shuffleXor(code, 1)));
+        Reg even = k.compare(Relation.EQ, Type.U32, k.and(lane, 1), Imm.of(0));
+        k.guarded(even, () -> storeNibbles(both, to));
+    }
+
+    /** The lower channel in the low nibble; bytes at once, or pairs where all addresses are even. */
     private void storeNibbles(List<Reg> c, Address to) {
-        for (int n = 0; n < c.size(); n += WIDEST) {
-            int last = Math.min(n + WIDEST, c.size()) - 1;
+        int atOnce = perLane % WIDEST == 0 ? WIDEST : 2;
+        for (int n = 0; n < c.size(); n += atOnce) {
+            int last = n + atOnce - 1;
             Reg packed = c.get(last);
             for (int lower = last - 1; lower >= n; lower--) {
                 packed = k.mad(Type.U32, packed, Imm.of(16), k.and(c.get(lower), 15));

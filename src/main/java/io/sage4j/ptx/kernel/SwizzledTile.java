@@ -8,9 +8,10 @@ import io.sage4j.ptx.Type;
 
 /**
  * A tile of rows in shared memory whose 16-byte chunks are exchanged by row, {@code chunk ^ f(row)}, so that the
- * readers of one column hit all banks. {@code f} repeats after 8 rows; rows 8 apart are {@code 8 * pitch} bytes apart.
+ * readers of one column hit all banks. {@code f} repeats after 8 rows; rows 8 apart are {@code 8 * pitch} bytes apart. Rows of
+ * an odd number of chunks lie one behind the other as they are: a column of 8 rows is in all banks then.
  *
- * @param pitch bytes of a row, a multiple of 32
+ * @param pitch bytes of a row, a multiple of 16
  * @param pairs whether readers take 8 bytes of 4 rows at once instead of 16 bytes of 8 (128-byte rows only)
  */
 record SwizzledTile(int pitch, boolean pairs) {
@@ -32,8 +33,14 @@ record SwizzledTile(int pitch, boolean pairs) {
         return switch (exchanged()) {
             case 8 -> k.and(row, 7);
             case 4 -> k.and(k.shr(row, 1), 3);
-            default -> k.and(k.shr(row, 2), 1);
+            case 2 -> k.and(k.shr(row, 2), 1);
+            default -> throw new IllegalStateException("rows of " + pitch + " bytes exchange nothing");
         };
+    }
+
+    /** Whether chunks are exchanged at all; else chunk after chunk is tile after tile. */
+    boolean exchanges() {
+        return exchanged() > 1;
     }
 
     /** Neighbouring chunks that are exchanged among each other: the pitch's part in the 128 bytes of all banks. */
@@ -44,7 +51,8 @@ record SwizzledTile(int pitch, boolean pairs) {
     /** Address of a chunk, row and chunk in registers. */
     Reg address(KernelBuilder k, Reg base, Reg row, Reg chunk) {
         Reg at = k.mad(Type.U32, row, Imm.of(pitch), base);
-        return k.mad(Type.U32, k.xor(chunk, exchange(k, row)), Imm.of(CHUNK), at);
+        Reg place = exchanges() ? k.xor(chunk, exchange(k, row)) : chunk;
+        return k.mad(Type.U32, place, Imm.of(CHUNK), at);
     }
 
     /** Address of chunk 0 or 1 of a row, from which {@link #further} reaches the even chunks behind it. */

@@ -89,7 +89,7 @@ public enum Card {
         int rate =
                 switch (shape) {
                     case S8 -> int8;
-                    case S4 -> int4;
+                    case S4, S4_HALF -> int4;
                     case E4M3_F16 -> fp8Half;
                     case E4M3_F32 -> fp8Single;
                     case F16_F16 -> halfHalf;

@@ -24,7 +24,6 @@ final class MmaModel {
     /** Registers of D, [register][lane], from those of A, B and C. */
     long[][] apply(long[][] a, long[][] b, long[][] c) {
         int k = shape.k();
-        boolean integer = shape == MmaShape.S8 || shape == MmaShape.S4;
         double[] rows = new double[M * k];
         double[] columns = new double[N * k];
         for (int lane = 0; lane < Warp.LANES; lane++) {
@@ -45,7 +44,7 @@ final class MmaModel {
                 for (int n = 0; n < k; n++) {
                     sum += rows[row + n] * columns[column + n];
                 }
-                if (integer) {
+                if (shape.isInteger()) {
                     d[e][lane] = (long) sum + (int) c[e][lane] & 0xFFFFFFFFL;
                 } else if (shape.isHalf()) {
                     int shift = 16 * (e & 1);
@@ -68,7 +67,7 @@ final class MmaModel {
             int element = (int) (bits >>> shape.bits() * n);
             to[at + n] = switch (shape) {
                 case S8 -> (byte) element;
-                case S4 -> element << 28 >> 28;
+                case S4, S4_HALF -> element << 28 >> 28;
                 case E4M3_F32, E4M3_F16 -> Fp8.E4M3.decode((byte) element);
                 case F16_F32, F16_F16 -> Float.float16ToFloat((short) element);
             };

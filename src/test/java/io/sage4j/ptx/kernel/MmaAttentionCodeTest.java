@@ -74,13 +74,35 @@ class MmaAttentionCodeTest {
 
     @ParameterizedTest
     @CsvSource({
-        "int4-fp8, SM_89, 64", "int4-fp8, SM_120A, 128", "int4-fp8-f16acc, SM_89, 128", "int4-fp8-f16acc, SM_120A, 64",
-        "int8-fp16, SM_80, 256", "int8-fp16, SM_120A, 160", "int8-fp16-f16f32, SM_89, 256", "int8-fp16, SM_89, 224",
-        "int8-fp16-f16acc, SM_86, 192", "int8-fp8-f16acc, SM_89, 192", "int8-fp8, SM_120A, 160"
+        "int4-fp8, SM_89, 64",
+        "int4-fp8, SM_89, 96",
+        "int4-fp8-f16acc, SM_89, 96",
+        "int4-fp8, SM_89, 32",
+        "int4-fp8, SM_120A, 128",
+        "int4-fp8-f16acc, SM_89, 128",
+        "int4-fp8-f16acc, SM_120A, 64",
+        "int8-fp16, SM_80, 256",
+        "int8-fp16, SM_120A, 160",
+        "int8-fp16-f16f32, SM_89, 256",
+        "int8-fp16, SM_89, 224",
+        "int8-fp16-f16acc, SM_86, 192",
+        "int8-fp8-f16acc, SM_89, 192",
+        "int8-fp8, SM_120A, 160"
     })
     void int4AndWideHeadsAssembleWithoutSpills(String variant, Arch arch, int dim) {
         check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch, true), arch);
         check(spec(Variant.of(variant).scheme(), dim, dim % 128 == 0, arch, false), arch);
+    }
+
+    /** 96 channels of packed INT4 in every way that its targets have it. */
+    @ParameterizedTest
+    @CsvSource({"int8-fp16, SM_80", "int8-fp16-f16f32, SM_86", "int8-fp8-f16acc, SM_89", "int8-fp8, SM_89"})
+    void packedInt4Of96Channels(String pv, Arch arch) {
+        Scheme scheme = int4(Variant.of(pv).scheme());
+        for (boolean causal : new boolean[] {false, true}) {
+            check(spec(scheme, 96, causal, arch, true), arch);
+            check(spec(scheme, 96, causal, arch, false), arch);
+        }
     }
 
     /**
@@ -161,31 +183,35 @@ class MmaAttentionCodeTest {
         }
     }
 
+    private static Scheme int4(Scheme s) {
+        return new Scheme(
+                QkFormat.INT4,
+                s.granularity(),
+                s.tiles(),
+                true,
+                true,
+                false,
+                s.pv(),
+                s.accumulator(),
+                s.pRange(),
+                s.vRange());
+    }
+
     /** INT4 has half as many QK instructions where it is native, and as many as INT8 where it is widened. */
     @ParameterizedTest
     @CsvSource({"SM_89, S4, 64", "SM_86, S4, 64", "SM_120A, S8, 32", "SM_90A, S8, 32"})
     void int4MultipliesInTheWidestInstructionThatIsNative(Arch arch, MmaShape qk, int depth) {
-        for (int dim : new int[] {64, 128}) {
+        for (int dim : new int[] {32, 64, 96, 128}) {
             Scheme scheme = arch == Arch.SM_86
-                    ? Variant.INT8_FP16.scheme().withSmoothQ(true)
+                    ? int4(Variant.INT8_FP16.scheme())
                     : Variant.of("int4-fp8-f16acc").scheme();
-            if (arch == Arch.SM_86) {
-                scheme = new Scheme(
-                        QkFormat.INT4,
-                        scheme.granularity(),
-                        scheme.tiles(),
-                        true,
-                        true,
-                        false,
-                        scheme.pv(),
-                        scheme.accumulator(),
-                        1f,
-                        1f);
-            }
             MmaAttentionSpec spec = spec(scheme, dim, false, arch);
             Map<String, Integer> mix = MmaAttention.kernel(spec).mix();
             int warpRows = 128 / (spec.threads() / 32);
-            assertThat(mix).containsEntry(qk.opcode(), 2 * warpRows * 64 * dim / (16 * 8 * depth));
+            int n8Tiles = 2 * warpRows * 64 / (16 * 8);
+            assertThat(mix.getOrDefault(qk.opcode(), 0)).isEqualTo(n8Tiles * (dim / depth));
+            // Packed rows of an odd multiple of 32 channels end with one of half the depth.
+            assertThat(mix.getOrDefault(MmaShape.S4_HALF.opcode(), 0)).isEqualTo(n8Tiles * (dim % depth / 32));
             // No instruction that takes nibbles apart.
             assertThat(mix).doesNotContainKeys("prmt.b32");
         }
@@ -231,7 +257,7 @@ class MmaAttentionCodeTest {
 
     @ParameterizedTest
     @CsvSource({
-        "int4-fp8, 96, a multiple of 64 channels",
+        "int4-fp8, 80, a multiple of 32 channels",
         "int8-int8, 64, E4M3 or FP16",
         "int8-fp8-sm90, 64, tiles",
         "int8-fp16, 288, more shared memory"

@@ -21,6 +21,7 @@ import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.MmaShape;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -131,12 +132,24 @@ class MmaAttentionTest {
         }
     }
 
+    /** Tiles of 128 rows by 64 keys, of one head, with a key that a row sees. */
+    private static long tiles(AttentionInputs in) {
+        long tiles = 0;
+        for (int first = 0; first < in.shape().qoLen(); first += 128) {
+            int lastRow = Math.min(first + 128, in.shape().qoLen()) - 1;
+            tiles += Math.ceilDiv(in.keysBelowDiagonal(lastRow), 64);
+        }
+        return tiles;
+    }
+
     /** INT4 native (packed) and widened, with smooth Q, also with INT8, in both granularities and with a mask. */
     @ParameterizedTest
     @CsvSource({
         "int4-fp8, SM_89, 64, 130, 70, false", "int4-fp8-f16acc, SM_89, 128, 65, 129, false",
         "int4-fp8-f16acc, SM_120, 96, 200, 100, true", "int4-fp8, SM_89, 40, 33, 66, true",
-        "int4-fp8, SM_90A, 128, 20, 64, false", "int4-fp8-f16acc, SM_89, 100, 300, 260, true"
+        "int4-fp8, SM_90A, 128, 20, 64, false", "int4-fp8-f16acc, SM_89, 100, 300, 260, true",
+        "int4-fp8, SM_89, 96, 130, 70, false", "int4-fp8-f16acc, SM_89, 72, 33, 130, true",
+        "int4-fp8-f16acc, SM_89, 32, 70, 140, false", "int4-fp8, SM_89, 90, 20, 64, true"
     })
     void int4WithSmoothQ(String variant, Arch arch, int dim, int qoLen, int kvLen, boolean causal) {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(2, 4, 2, qoLen, kvLen, dim), dim + kvLen)
@@ -147,8 +160,15 @@ class MmaAttentionTest {
         Scheme scheme = Variant.of(variant).scheme();
         try (SimulatedAttention run = check(asked, scheme, PLAIN, arch)) {
             boolean packed = arch == Arch.SM_89;
-            assertThat(run.attention.executed()).containsKey((packed ? MmaShape.S4 : MmaShape.S8).opcode());
-            assertThat(run.attention.executed()).doesNotContainKey((packed ? MmaShape.S8 : MmaShape.S4).opcode());
+            // 128 x 64 x D products a tile; what packed rows have beyond a multiple of 64 in one instruction of half
+            // that depth.
+            long n8Tiles = 2 * 4 * tiles(asked) * 128 * 64 / (16 * 8);
+            int padded = Math.ceilDiv(dim, 32) * 32;
+            Map<String, Long> executed = run.attention.executed();
+            assertThat(executed.getOrDefault(MmaShape.S8.opcode(), 0L)).isEqualTo(packed ? 0 : n8Tiles * (padded / 32));
+            assertThat(executed.getOrDefault(MmaShape.S4.opcode(), 0L)).isEqualTo(packed ? n8Tiles * (padded / 64) : 0);
+            assertThat(executed.getOrDefault(MmaShape.S4_HALF.opcode(), 0L))
+                    .isEqualTo(packed ? n8Tiles * (padded / 32 % 2) : 0);
             assertThat(run.attention.bankConflictsByLine()).isEmpty();
         }
         check(asked, scheme.withGranularity(Granularity.PER_BLOCK).withSmoothK(false), PLAIN, arch)

@@ -157,7 +157,8 @@ class QuantizersTest {
     @CsvSource({
         "PER_THREAD, FLOAT16, SM_89, 64, 130, 70, false, 0", "PER_WARP, BFLOAT16, SM_89, 128, 265, 129, true, 8",
         "PER_BLOCK, FLOAT16, SM_86, 100, 40, 200, false, 0", "PER_THREAD, FLOAT16, SM_120, 96, 130, 66, true, 1",
-        "PER_THREAD, BFLOAT16, SM_90A, 128, 20, 64, false, 0"
+        "PER_THREAD, BFLOAT16, SM_90A, 128, 20, 64, false, 0", "PER_THREAD, FLOAT16, SM_89, 96, 130, 66, true, 0",
+        "PER_BLOCK, BFLOAT16, SM_86, 80, 40, 70, false, 3", "PER_WARP, FLOAT16, SM_89, 32, 33, 65, false, 0"
     })
     void int4CodesAndWhatSmoothQTakes(
             Granularity granularity,

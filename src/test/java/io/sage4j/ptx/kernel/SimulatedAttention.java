@@ -81,7 +81,7 @@ final class SimulatedAttention implements AutoCloseable {
         shape = in.shape();
         layout = new OperandLayout(shape, scheme.tiles());
         hopper = scheme.tiles().equals(TileShape.WGMMA);
-        dim = hopper ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(code(), shape.headDim());
+        dim = hopper ? new WgmmaLayout(shape).paddedDim() : MmaTarget.paddedDim(shape.headDim());
         heads = shape.batch() * shape.qHeads();
         kvHeads = shape.batch() * shape.kvHeads();
     }

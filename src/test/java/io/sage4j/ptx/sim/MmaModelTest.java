@@ -34,6 +34,7 @@ class MmaModelTest {
             case F16_F32, F16_F16 -> i >= 0 && i < 2 || i >= 4 && i < 6 ? group : group + 8;
             case S8, E4M3_F32, E4M3_F16 -> i >= 0 && i < 4 || i >= 8 && i < 12 ? group : group + 8;
             case S4 -> i >= 0 && i < 8 || i >= 16 && i < 24 ? group : group + 8;
+            case S4_HALF -> i < 8 ? group : group + 8;
         };
     }
 
@@ -43,6 +44,7 @@ class MmaModelTest {
             case F16_F32, F16_F16 -> i < 4 ? t * 2 + (i & 1) : t * 2 + (i & 1) + 8;
             case S8, E4M3_F32, E4M3_F16 -> i < 8 ? t * 4 + (i & 3) : t * 4 + (i & 3) + 16;
             case S4 -> i < 16 ? t * 8 + (i & 7) : t * 8 + (i & 7) + 32;
+            case S4_HALF -> t * 8 + (i & 7);
         };
     }
 
@@ -52,13 +54,14 @@ class MmaModelTest {
             case F16_F32, F16_F16 -> i < 2 ? t * 2 + (i & 1) : t * 2 + (i & 1) + 8;
             case S8, E4M3_F32, E4M3_F16 -> i < 4 ? t * 4 + (i & 3) : t * 4 + (i & 3) + 16;
             case S4 -> i < 8 ? t * 8 + (i & 7) : t * 8 + (i & 7) + 32;
+            case S4_HALF -> t * 8 + i;
         };
     }
 
     private static double decode(MmaShape shape, int code) {
         return switch (shape) {
             case S8 -> (byte) code;
-            case S4 -> code << 28 >> 28;
+            case S4, S4_HALF -> code << 28 >> 28;
             case E4M3_F32, E4M3_F16 -> Fp8.E4M3.decode((byte) code);
             case F16_F32, F16_F16 -> Float.float16ToFloat((short) code);
         };
@@ -67,7 +70,7 @@ class MmaModelTest {
     private static int code(MmaShape shape, Random random) {
         return switch (shape) {
             case S8 -> random.nextInt(256);
-            case S4 -> random.nextInt(16);
+            case S4, S4_HALF -> random.nextInt(16);
             case E4M3_F32, E4M3_F16 -> Fp8.E4M3.encode((float) random.nextGaussian()) & 0xFF;
             case F16_F32, F16_F16 -> Float.floatToFloat16((float) random.nextGaussian()) & 0xFFFF;
         };
@@ -79,14 +82,15 @@ class MmaModelTest {
         Reg to = k.param("to", Type.U64);
         Reg tid = k.read(Special.TID_X);
         Type type = shape.accumulator() == RegType.F32 ? Type.F32 : Type.U32;
-        int inputs = 6 + shape.accumulatorRegs();
+        int inputs = shape.aRegs() + shape.bRegs() + shape.accumulatorRegs();
         Address in = Address.of(k.index(from, tid, inputs * 4));
+        int operands = shape.aRegs() + shape.bRegs();
         List<Reg> ab = new ArrayList<>();
         List<Reg> c = new ArrayList<>();
         for (int n = 0; n < inputs; n++) {
-            (n < 6 ? ab : c).add(k.load(Space.GLOBAL, n < 6 ? Type.U32 : type, in.plus(4 * n)));
+            (n < operands ? ab : c).add(k.load(Space.GLOBAL, n < operands ? Type.U32 : type, in.plus(4 * n)));
         }
-        k.mma(shape, c, ab.subList(0, 4), ab.subList(4, 6), c);
+        k.mma(shape, c, ab.subList(0, shape.aRegs()), ab.subList(shape.aRegs(), operands), c);
         for (int n = 0; n < c.size(); n++) {
             k.store(
                     Space.GLOBAL,
@@ -114,8 +118,8 @@ class MmaModelTest {
                 b[d][column] = code(shape, random);
             }
         }
-        int inputs = 6 + shape.accumulatorRegs();
-        boolean integer = shape.accumulator() == RegType.B32 && !shape.isHalf();
+        int inputs = shape.aRegs() + shape.bRegs() + shape.accumulatorRegs();
+        int operands = shape.aRegs() + shape.bRegs();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment in = arena.allocate(LANES * inputs * 4L);
             MemorySegment out = arena.allocate(LANES * shape.accumulatorRegs() * 4L);
@@ -123,21 +127,21 @@ class MmaModelTest {
                 int group = lane / 4;
                 int t = lane % 4;
                 int[] words = new int[inputs];
-                for (int i = 0; i < 4 * perReg; i++) {
+                for (int i = 0; i < shape.aRegs() * perReg; i++) {
                     words[i / perReg] |= a[rowA(shape, group, i)][columnA(shape, t, i)] << shape.bits() * (i % perReg);
                 }
-                for (int i = 0; i < 2 * perReg; i++) {
-                    words[4 + i / perReg] |= b[rowB(shape, t, i)][group] << shape.bits() * (i % perReg);
+                for (int i = 0; i < shape.bRegs() * perReg; i++) {
+                    words[shape.aRegs() + i / perReg] |= b[rowB(shape, t, i)][group] << shape.bits() * (i % perReg);
                 }
                 for (int i = 0; i < 4; i++) {
-                    float value = integer
+                    float value = shape.isInteger()
                             ? random.nextInt(100000)
                             : Float.float16ToFloat(Float.floatToFloat16(random.nextFloat()));
                     c[i < 2 ? group : group + 8][t * 2 + (i & 1)] = value;
                     if (shape.isHalf()) {
-                        words[6 + i / 2] |= (Float.floatToFloat16(value) & 0xFFFF) << 16 * (i & 1);
+                        words[operands + i / 2] |= (Float.floatToFloat16(value) & 0xFFFF) << 16 * (i & 1);
                     } else {
-                        words[6 + i] = integer ? (int) value : Float.floatToRawIntBits(value);
+                        words[operands + i] = shape.isInteger() ? (int) value : Float.floatToRawIntBits(value);
                     }
                 }
                 MemorySegment.copy(words, 0, in, ValueLayout.JAVA_INT, lane * inputs * 4L, inputs);
@@ -155,7 +159,7 @@ class MmaModelTest {
                     int register = lane * shape.accumulatorRegs() + (shape.isHalf() ? i / 2 : i);
                     int word = out.getAtIndex(ValueLayout.JAVA_INT, register);
                     String where = shape + " (" + row + ", " + column + ")";
-                    if (integer) {
+                    if (shape.isInteger()) {
                         assertThat(word).as(where).isEqualTo((int) exact);
                     } else if (shape.isHalf()) {
                         float half = Float.float16ToFloat((short) (word >>> 16 * (i & 1)));

@@ -5,8 +5,8 @@ set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
-for variant in int8-fp8-f16acc int8-fp8 int8-fp16 int8-fp16-f16f32 int4-fp8-f16acc; do
-    for dim in 64 128; do
+for variant in int8-fp8-f16acc int8-fp8 int8-fp16 int8-fp16-f16f32 int4-fp8-f16acc int4-fp8; do
+    for dim in 64 96 128; do
         ./sage4j ptx --kernel mma-attention --variant "$variant" --arch "${2:-sm_90a}" --head-dim "$dim" -o "$out/${variant}_d$dim.ptx"
         ./sage4j ptx --kernel mma-attention --variant "$variant" --arch "${2:-sm_90a}" --head-dim "$dim" --causal \
             -o "$out/${variant}_d${dim}_causal.ptx"

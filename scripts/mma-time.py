@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Times the native mma.sync attention kernels on a GPU machine, kernel alone, and upstream's sm89 kernel beside them if it was built.
 
-usage: mma-time.py PTX_DIR OUT.json [--upstream CUBIN] [--lengths 1024,4096,16384] [--commit COMMIT]
+usage: mma-time.py PTX_DIR OUT.json [--upstream CUBIN] [--beside PTX_DIR] [--lengths 1024,4096,16384] [--commit COMMIT]
        mma-time.py PTX_DIR --once      (starts each kernel once, on few and ragged tokens: for compute-sanitizer)
 
-PTX_DIR holds VARIANT_d{64|128}[_causal].ptx; scripts/mma-ptx.sh makes them. CUBIN holds instances of SageAttention's
+PTX_DIR holds VARIANT_d{64|96|128}[_causal].ptx; scripts/mma-ptx.sh makes them. A .cubin beside a .ptx is loaded in its place. Kernels
+of a second folder (--beside) are timed in turns with those of the first. CUBIN holds instances of SageAttention's
 qk_int_sv_f8_attn_kernel<128, 64, 32, 64, D, kInt8, kPerThread, kPerThread, float, true, half, kCudaCore, MASK, false, true, false, true>
 (two-level FP16 sums, fused V scale) built for this GPU. Both read the same codes and scales, B = 4, H = 32, random and of the sizes that
 real ones have; V's tiles are the same keys in the same order, laid out as each kernel wants them. The outputs are compared with each
@@ -29,21 +30,28 @@ UPSTREAM = (
     "_Z24qk_int_sv_f8_attn_kernelILj128ELj64ELj32ELj64ELj{dim}EL8DataType1EL16QuantGranularity3ELS1_3EfLb1E6__halfL11ComputeUnit1E"
     "L8MaskMode{mask}ELb0ELb1ELb0ELb1EEvPaS5_S5_PT9_PfS8_S8_S8_S8_jjjjjjjjjjjjjjjf"
 )
-VARIANTS = ("int8-fp8-f16acc", "int8-fp8", "int8-fp16", "int8-fp16-f16f32", "int4-fp8-f16acc")
+VARIANTS = ("int8-fp8-f16acc", "int8-fp8", "int8-fp16", "int8-fp16-f16f32", "int4-fp8-f16acc", "int4-fp8")
 LOG2E = 1.4426950408889634
 
 
-def timed(launch, runs):
-    launch()
-    times = []
-    for _ in range(runs):
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        start.record()
-        launch()
-        end.record()
-        end.synchronize()
-        times.append(start.elapsed_time(end))
-    return statistics.median(times)
+def timed(launches, runs):
+    """Median ms of each launch, all of them in turns."""
+    times = [[] for _ in launches]
+    for run in range(runs + 1):
+        for launch, ms in zip(launches, times):
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            start.record()
+            launch()
+            end.record()
+            end.synchronize()
+            if run > 0:
+                ms.append(start.elapsed_time(end))
+    return [statistics.median(ms) for ms in times]
+
+
+def module(ptx):
+    cubin = os.path.splitext(ptx)[0] + ".cubin"
+    return cupy.RawModule(path=cubin if os.path.exists(cubin) else ptx)
 
 
 class Case:
@@ -74,13 +82,17 @@ class Case:
     def ours(self, ptx, variant, qo_len=None, kv_len=None):
         """A launch and its output; fewer tokens than the case has leave the rest of the operands unread."""
         fp8 = "-fp8" in variant
-        kernel = cupy.RawModule(path=ptx).get_function("sage_mma_attention")
+        kernel = module(ptx).get_function("sage_mma_attention")
+        text = open(ptx).read()
         rows, keys = 128, 64
         int4 = variant.startswith("int4")
-        # On the GPUs that this script is for, INT4 codes lie a byte each.
+        # Kernels for GPUs without INT4 have its codes a byte each.
+        packed = ".s4.s4." in text
         q, k = (self.q // 14, self.k // 14) if int4 else (self.q, self.k)
+        if packed:
+            q, k = ((x[..., ::2] & 15) | (x[..., 1::2] << 4) for x in (q, k))
         v = self.tiles(self.v8 if fp8 else self.v16)
-        shared = (rows + 2 * keys) * self.dim + 2 * keys * self.dim * (1 if fp8 else 2) + (512 if int4 else 0)
+        shared = (rows + 2 * keys) * self.dim // (2 if packed else 1) + 2 * keys * self.dim * (1 if fp8 else 2) + (512 if int4 else 0)
         kernel.max_dynamic_shared_size_bytes = shared
         out = self.out()
         n, dim = self.n, self.dim
@@ -93,7 +105,7 @@ class Case:
         args += [np.int32(0)] if self.causal else []
         args += [np.float32(self.sm_scale * LOG2E)]
         grid = (n // 128, self.heads, self.batch)
-        block = (int(re.search(r"\.(?:max|req)ntid (\d+)", open(ptx).read()).group(1)),)
+        block = (int(re.search(r"\.(?:max|req)ntid (\d+)", text).group(1)),)
 
         def launch():
             with self.stream:
@@ -150,7 +162,7 @@ def kernels(folder, dim, causal):
 
 
 def once(folder):
-    for dim in (128, 64):
+    for dim in (128, 96, 64):
         for causal in (False, True):
             case = Case(1, 2, 256, dim, causal)
             for variant, file in kernels(folder, dim, causal):
@@ -167,6 +179,7 @@ def main():
     parser.add_argument("out", nargs="?")
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--upstream")
+    parser.add_argument("--beside")
     parser.add_argument("--lengths", default="1024,4096,16384")
     parser.add_argument("--commit", help="of the source that made PTX_DIR, for the record")
     args = parser.parse_args()
@@ -185,11 +198,14 @@ def main():
                 runs = {}
                 for variant, file in kernels(args.ptx, dim, causal):
                     runs[variant] = case.ours(file, variant)
+                for variant, file in kernels(args.beside, dim, causal) if args.beside else ():
+                    runs[variant + " beside"] = case.ours(file, variant)
+                if not runs:
+                    continue
                 if args.upstream:
                     runs["upstream sm89 f16"] = case.upstream(args.upstream)
                 row = {"dim": dim, "causal": causal, "tokens": n, "ms": {}, "tops": {}}
-                for name, (launch, _) in runs.items():
-                    ms = timed(launch, 21)
+                for name, ms in zip(runs, timed([launch for launch, _ in runs.values()], 21)):
                     row["ms"][name] = round(ms, 4)
                     row["tops"][name] = round(ops / ms * 1e-9, 1)
                 if n <= 4096:

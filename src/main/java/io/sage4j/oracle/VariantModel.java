@@ -5,6 +5,7 @@ import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.Rung;
 import io.sage4j.numeric.Scheme;
+import io.sage4j.numeric.ShiftGrid;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.IntFunction;
@@ -20,6 +21,7 @@ public final class VariantModel {
     private final Rung rung;
     private final Scheme scheme;
     private final boolean roundedSum;
+    private final boolean roundedShifts;
     private final IntUnaryOperator partOfTile;
     private final int parts;
     private final AttentionShape shape;
@@ -29,13 +31,20 @@ public final class VariantModel {
     private final float[] lse;
 
     private VariantModel(
-            AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, IntUnaryOperator partOfTile, int parts) {
+            AttentionInputs in,
+            Rung rung,
+            Scheme scheme,
+            boolean roundedSum,
+            boolean roundedShifts,
+            IntUnaryOperator partOfTile,
+            int parts) {
         this.partOfTile = partOfTile;
         this.parts = parts;
         this.in = in;
         this.rung = rung;
         this.scheme = scheme;
         this.roundedSum = roundedSum;
+        this.roundedShifts = roundedShifts;
         this.shape = in.shape();
         this.dim = shape.headDim();
         this.scoreScale = in.smScale() * Numbers.LOG2E;
@@ -52,7 +61,7 @@ public final class VariantModel {
      * @throws IllegalArgumentException if the rung and the scheme do not fit together
      */
     public static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme) {
-        return run(in, rung, scheme, false);
+        return run(in, rung, scheme, false, false);
     }
 
     /**
@@ -60,7 +69,16 @@ public final class VariantModel {
      * (docs/numerics.md, 5).
      */
     public static ModelResult runWithRoundedSum(AttentionInputs in, Rung rung, Scheme scheme) {
-        return run(in, rung, scheme, true);
+        return run(in, rung, scheme, true, false);
+    }
+
+    /**
+     * What the {@code mma.sync} kernels compute that write no log-sum-exp: smooth Q's shifts are on a {@link ShiftGrid}.
+     *
+     * @param roundedSum whether the tensor cores add P up
+     */
+    public static ModelResult runWithoutLse(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
+        return run(in, rung, scheme, roundedSum, true);
     }
 
     /**
@@ -72,17 +90,24 @@ public final class VariantModel {
      */
     public static ModelResult runInParts(
             AttentionInputs in, Rung rung, Scheme scheme, IntUnaryOperator partOfTile, int parts) {
-        return run(in, rung, scheme, false, partOfTile, parts);
-    }
-
-    private static ModelResult run(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
-        return run(in, rung, scheme, roundedSum, tile -> 0, 1);
+        return run(in, rung, scheme, false, false, partOfTile, parts);
     }
 
     private static ModelResult run(
-            AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, IntUnaryOperator partOfTile, int parts) {
+            AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, boolean roundedShifts) {
+        return run(in, rung, scheme, roundedSum, roundedShifts, tile -> 0, 1);
+    }
+
+    private static ModelResult run(
+            AttentionInputs in,
+            Rung rung,
+            Scheme scheme,
+            boolean roundedSum,
+            boolean roundedShifts,
+            IntUnaryOperator partOfTile,
+            int parts) {
         rung.requireFits(scheme);
-        VariantModel model = new VariantModel(in, rung, scheme, roundedSum, partOfTile, parts);
+        VariantModel model = new VariantModel(in, rung, scheme, roundedSum, roundedShifts, partOfTile, parts);
         NumericCounts[] counts = {new NumericCounts(0, 0, 0, in.v().length)};
         Optional<QuantizedOperands> operands = Optional.empty();
         if (rung.isQuantized()) {
@@ -214,9 +239,11 @@ public final class VariantModel {
             for (int d = 0; d < dim; d++) {
                 s += operands.qCodes()[q + d] * operands.kCodes()[k + d];
             }
-            float x = s * (c * operands.kScales()[kScales + operands.kGroups().index(j)]);
+            float scale = c * operands.kScales()[kScales + operands.kGroups().index(j)];
+            float x = s * scale;
             if (scheme.smoothQ()) {
-                x = x + operands.deltaS()[deltaS + j] * scoreScale;
+                float shift = operands.deltaS()[deltaS + j] * scoreScale;
+                x = roundedShifts ? ShiftGrid.score(s, ShiftGrid.factor(scale), shift) : x + shift;
             }
             return x + in.mask().addend(b, h, i, j) * Numbers.LOG2E;
         };

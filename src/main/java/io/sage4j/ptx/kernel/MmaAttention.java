@@ -3,6 +3,7 @@ package io.sage4j.ptx.kernel;
 import io.sage4j.numeric.Granularity;
 import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.ScaleGroups;
+import io.sage4j.numeric.ShiftGrid;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
@@ -208,9 +209,12 @@ public final class MmaAttention {
         }
         k.when(k.compare(Relation.LT, Type.S32, next, tiles), () -> copies.startTile(next));
         k.emit(new CopyCommit());
-        Reg scale = k.mul(Type.F32, qScale, kScale);
         Reg stage = k.and(j, 1);
-        boolean floats = !masked && spec.floatScores();
+        boolean floats = spec.roundsShifts() || !masked && spec.floatScores();
+        Reg scale = k.mul(Type.F32, qScale, kScale);
+        if (spec.roundsShifts()) {
+            scale = k.floating(k.and(k.bits(scale), ShiftGrid.KEPT));
+        }
         Operand zero = floats ? k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)) : Imm.of(0f);
         List<Reg> shifts = shifts(stage);
         if (floats) {

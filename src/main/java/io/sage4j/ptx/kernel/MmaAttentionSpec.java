@@ -99,10 +99,15 @@ public record MmaAttentionSpec(
 
     /**
      * Whether sums of tiles without a mask are {@link FloatScores}: the log-sum-exp would show their rounding, and so would the
-     * score scales of INT4, which are 300 times those of INT8.
+     * score scales of INT4, which are 300 times those of INT8. With smooth Q it is the shifts that are rounded.
      */
     boolean floatScores() {
-        return scheme.qk() == QkFormat.INT8 && !lse;
+        return scheme.qk() == QkFormat.INT8 && !lse && !scheme.smoothQ();
+    }
+
+    /** Whether all sums are {@link FloatScores}, exact, and smooth Q's shifts on a {@link io.sage4j.numeric.ShiftGrid}. */
+    boolean roundsShifts() {
+        return scheme.smoothQ() && !lse;
     }
 
     /** Whether P and V are FP8. */

@@ -93,24 +93,28 @@ final class QkProduct {
             }
             s.add(rows);
         }
-        Reg inStage = k.mul(Type.U32, stage, Imm.of(KEYS * rowBytes));
+        Reg keysAt = inStage(stage, startOfK);
         for (int depth = 0; depth < rowBytes / DEPTH; depth++) {
-            whole(s, inStage, depth, start);
+            whole(s, keysAt, depth, start);
         }
         if (restOfK != null) {
-            rest(s, inStage, start);
+            rest(s, inStage(stage, restOfK), start);
         }
         return s;
     }
 
+    private Reg inStage(Reg stage, Reg start) {
+        return k.mad(Type.U32, stage, Imm.of(KEYS * rowBytes), start);
+    }
+
     /** Adds the products of 32 bytes of each row. */
-    private void whole(List<List<List<Reg>>> s, Reg inStage, int depth, IntFunction<List<Operand>> start) {
+    private void whole(List<List<List<Reg>>> s, Reg keysAt, int depth, IntFunction<List<Operand>> start) {
         List<List<Reg>> q = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
             Address qAt = tile.further(k, startOfQ, 2 * depth).plus(m * ROW_TILE * rowBytes);
             q.add(k.loadMatrix(4, qAt));
         }
-        Address kAt = tile.further(k, k.add(Type.U32, startOfK, inStage), 2 * depth);
+        Address kAt = tile.further(k, keysAt, 2 * depth);
         for (int n = 0; n < KEYS / N; n += 2) {
             List<Reg> keys = k.loadMatrix(4, kAt.plus(n * N * rowBytes));
             for (int c = 0; c < 2; c++) {
@@ -120,15 +124,14 @@ final class QkProduct {
     }
 
     /** Adds the products of the last 16 bytes of each row. */
-    private void rest(List<List<List<Reg>>> s, Reg inStage, IntFunction<List<Operand>> start) {
+    private void rest(List<List<List<Reg>>> s, Reg keysAt, IntFunction<List<Operand>> start) {
         List<Reg> rows = k.loadMatrix(2 * rowTiles, Address.of(restOfQ));
         List<List<Reg>> q = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
             q.add(rows.subList(2 * m, 2 * m + 2));
         }
-        Reg kAt = k.add(Type.U32, restOfK, inStage);
         for (int n = 0; n < KEYS / N; n += 4) {
-            List<Reg> keys = k.loadMatrix(4, Address.of(kAt).plus(n * N * rowBytes));
+            List<Reg> keys = k.loadMatrix(4, Address.of(keysAt).plus(n * N * rowBytes));
             for (int c = 0; c < 4; c++) {
                 multiply(code.halfShape(), s, n + c, q, keys.subList(c, c + 1), rowBytes < DEPTH ? start : null);
             }

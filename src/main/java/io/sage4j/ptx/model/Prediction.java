@@ -71,7 +71,8 @@ public record Prediction(
         Optional<Double> upstream = Published.of(card, variant.name(), headDim).map(Published::tops);
         // Cycles of a tile if a warp of 16 rows waited for nothing but itself: two warps a scheduler share the tile.
         double own = tensor / PARTS * SCHEDULERS;
-        Optional<Double> waiting = upstream.map(tops -> Math.max(0, tops(card, headDim, 1) / tops - own) / theirs);
+        double theirOwn = withoutRowSums(card, scheme, headDim) / PARTS * SCHEDULERS;
+        Optional<Double> waiting = upstream.map(tops -> Math.max(0, tops(card, headDim, 1) / tops - theirOwn) / theirs);
         Optional<Double> predicted = waiting.map(c -> tops(card, headDim, Math.max(busiest, own + c * instructions)));
         return new Prediction(
                 card,
@@ -84,6 +85,14 @@ public record Prediction(
                 upstream,
                 waiting,
                 predicted);
+    }
+
+    /** Tensor cycles of a tile of a kernel that adds P up itself, as upstream's do, and ours with the log-sum-exp. */
+    private static double withoutRowSums(Card card, Scheme scheme, int headDim) {
+        MmaTarget target = MmaTarget.of(card.arch(), scheme, headDim, true);
+        Loop loop = Loop.of(MmaAttention.kernel(
+                new MmaAttentionSpec(scheme, headDim, target, false, true, false, DType.FLOAT16, true)));
+        return loop.cycles(card).get(Pipe.TENSOR);
     }
 
     /** TOPS at so many cycles for a tile. */

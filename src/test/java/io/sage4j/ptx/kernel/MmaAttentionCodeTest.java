@@ -217,6 +217,17 @@ class MmaAttentionCodeTest {
         }
     }
 
+    /** With smooth Q no score is converted and no warp needs an exact loop: in both loops floats are what the MMAs write. */
+    @Test
+    void shiftedScoresAreFloats() {
+        Map<String, Integer> mix = MmaAttention.kernel(
+                        spec(Variant.of("int4-fp8-f16acc").scheme(), 96, true, Arch.SM_89, false))
+                .mix();
+        assertThat(mix).doesNotContainKeys("cvt.rn.f32.s32", "vote.sync.any.pred");
+        // Two row tiles, each with 32 scores of a thread that are scaled and shifted at once, in each of two loops.
+        assertThat(mix.get("fma.rn.f32")).isGreaterThanOrEqualTo(2 * 2 * 32);
+    }
+
     @ParameterizedTest
     @CsvSource({"SM_80, 2, 131072", "SM_89, 1, 98304", "SM_120A, 1, 98304", "SM_90A, 2, 131072"})
     void wideHeadsTakeTheTilesThatFit(Arch arch, int vStages, int shared) {

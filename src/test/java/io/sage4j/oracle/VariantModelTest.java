@@ -199,6 +199,21 @@ class VariantModelTest {
                 .isGreaterThan(error(in, FP8.withSmoothQ(true)));
     }
 
+    /** Shifts on their grid move an INT4 output by a tenth of its error, and the error by less than a hundredth of itself. */
+    @ParameterizedTest
+    @CsvSource({"0", "2", "4"})
+    void shiftsOnTheirGridCostNoAccuracy(float bias) {
+        AttentionInputs in =
+                RandomInputs.normal(SHAPE, SEED).biasQ(bias).biasK(bias).rounded(DType.FLOAT16);
+        float[] onGrid =
+                VariantModel.runWithoutLse(in, Rung.QUANTIZED, INT4, false).o();
+        double error = error(in, INT4);
+        assertThat(Metrics.of(ExactAttention.of(in).o(), onGrid).relativeL1()).isBetween(0.99 * error, 1.01 * error);
+        assertThat(Metrics.of(VariantModel.run(in, Rung.QUANTIZED, INT4).o(), onGrid)
+                        .relativeL1())
+                .isBetween(0.01 * error, 0.2 * error);
+    }
+
     @Test
     void smoothVRemovesAChannelBiasOfV() {
         AttentionInputs in = RandomInputs.normal(SHAPE, SEED).biasV(8f).rounded(DType.FLOAT16);

@@ -1,23 +1,18 @@
 package io.sage4j.ptx.kernel;
 
 import io.sage4j.numeric.Granularity;
-import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.ScaleGroups;
-import io.sage4j.numeric.ShiftGrid;
 import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
-import io.sage4j.ptx.Conversion;
 import io.sage4j.ptx.CopyCommit;
 import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
-import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
-import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import io.sage4j.ptx.Vote;
@@ -42,7 +37,8 @@ import java.util.List;
  *
  * <p>The maximum is taken of the integer sums, which some architectures compare faster. With smooth Q, {@code c S} becomes
  * {@code c S + ds}, and the maximum is taken behind it. INT8 sums in the first loop are {@link FloatScores} unless the
- * log-sum-exp is written; a warp with a c that is not small runs all its tiles in the second loop, which is exact.
+ * log-sum-exp is written; a warp with a c that is not small runs all its tiles in the second loop, which is exact. With smooth Q
+ * sums are such floats in both loops, exact, and shifts lie on a {@link io.sage4j.numeric.ShiftGrid}.
  *
  * <p>Grid: (Q tiles, query heads, batch) CTAs of {@link MmaAttentionSpec#threads()}. Dynamic shared memory:
  * {@link MmaTarget#sharedBytes}: 48 KiB for INT8 and FP8 at D = 128, 64 KiB for FP16; every access is free of bank
@@ -77,6 +73,7 @@ public final class MmaAttention {
     private final AttentionParams in;
     private final MmaPlace place;
     private final MmaShared shared;
+    private final MmaSoftmax softmax;
     private final PvProduct pv;
     private final Reg tid;
     private final Reg lane;
@@ -85,10 +82,6 @@ public final class MmaAttention {
     private QkProduct qk;
     private Reg qScale;
     private Reg vStart;
-    /** Running maximum of each row. */
-    private final List<Reg> max = new ArrayList<>();
-    /** The running sum of each row, or the thread's part of it. */
-    private final List<Reg> sum = new ArrayList<>();
 
     private MmaAttention(KernelBuilder k, MmaAttentionSpec spec) {
         this.k = k;
@@ -101,10 +94,7 @@ public final class MmaAttention {
         tid = k.read(Special.TID_X);
         lane = k.and(tid, 31);
         warp = k.shr(tid, 5);
-        for (int r = 0; r < 2 * rowTiles; r++) {
-            max.add(k.move(Type.F32, Imm.of(Numbers.MASKED)));
-            sum.add(k.move(Type.F32, Imm.of(0f)));
-        }
+        softmax = new MmaSoftmax(k, spec, in, place, lane, shared.shifts());
         pv = new PvProduct(k, spec);
     }
 
@@ -210,33 +200,19 @@ public final class MmaAttention {
         k.when(k.compare(Relation.LT, Type.S32, next, tiles), () -> copies.startTile(next));
         k.emit(new CopyCommit());
         Reg stage = k.and(j, 1);
-        boolean floats = spec.roundsShifts() || !masked && spec.floatScores();
-        Reg scale = k.mul(Type.F32, qScale, kScale);
-        if (spec.roundsShifts()) {
-            scale = k.floating(k.and(k.bits(scale), ShiftGrid.KEPT));
-        }
-        Operand zero = floats ? k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)) : Imm.of(0f);
-        List<Reg> shifts = shifts(stage);
-        if (floats) {
-            shifts.replaceAll(shift -> k.add(Type.F32, shift, zero));
-        }
-        Scores scores = new Scores(floats, scale, zero, masked ? limits(j) : null, shifts);
+        MmaSoftmax.Scores scores = softmax.scores(k.mul(Type.F32, qScale, kScale), j, stage, masked);
         List<Reg> alpha = new ArrayList<>();
         List<List<List<Reg>>> p = new ArrayList<>();
-        List<Operand> start = start(floats);
-        for (List<List<Reg>> rows : qk.sums(stage, n8 -> start)) {
+        for (List<List<Reg>> rows : qk.sums(stage, softmax.start(scores))) {
             List<List<Reg>> x =
                     rows.stream().map(t -> k.regs(RegType.F32, t.size())).toList();
             for (int half = 0; half < 2; half++) {
-                alpha.add(softmax(elements(rows, half), elements(x, half), alpha.size(), scores));
+                alpha.add(softmax.row(elements(rows, half), elements(x, half), alpha.size(), scores));
             }
             p.add(pv.round(x));
         }
         if (!spec.addsP()) {
-            List<Reg> sums = pv.rowSums(p);
-            for (int r = 0; r < sums.size(); r++) {
-                k.set(sum.get(r), Operation.FMA, Type.F32, sum.get(r), alpha.get(r), sums.get(r));
-            }
+            softmax.add(pv.rowSums(p), alpha);
         }
         if (lateV) {
             k.emit(new CopyWait(1));
@@ -245,113 +221,6 @@ public final class MmaAttention {
         } else {
             pv.add(p, k.mad(Type.U32, stage, Imm.of(PvProduct.tileBytes(spec)), vStart), alpha);
         }
-    }
-
-    /** What the four sums of an instruction start from. */
-    private List<Operand> start(boolean floats) {
-        List<Operand> start = new ArrayList<>();
-        for (int e = 0; e < 4; e++) {
-            start.add(floats ? k.move(Type.U32, Imm.of(FloatScores.START)) : Imm.of(0));
-        }
-        return start;
-    }
-
-    /**
-     * What turns the sums of a tile into scores.
-     *
-     * @param floats whether the sums are {@link FloatScores}
-     * @param scale factor
-     * @param zero what takes off again what the sums started from, scaled
-     * @param limits which are visible; null if all are
-     * @param shifts what smooth Q took from the thread's 16 keys, ascending, with {@code zero} in it; empty without
-     */
-    private record Scores(boolean floats, Reg scale, Operand zero, Limits limits, List<Reg> shifts) {
-        /** Whether they are scaled before the maximum is taken, and not in the exponent. */
-        boolean first() {
-            return limits != null || !shifts.isEmpty();
-        }
-    }
-
-    /** The thread's 16 of a tile's {@code ds}. */
-    private List<Reg> shifts(Reg stage) {
-        List<Reg> shifts = new ArrayList<>();
-        if (spec.scheme().smoothQ()) {
-            Reg inTile = k.mad(Type.U32, stage, Imm.of(KEYS * FLOAT), shared.shifts());
-            Reg at = k.mad(Type.U32, k.and(lane, 3), Imm.of(2 * FLOAT), inTile);
-            for (int n = 0; n < KEYS; n += N) {
-                shifts.addAll(
-                        k.loadVector(Space.SHARED, Type.F32, 2, Address.of(at).plus(n * FLOAT), false));
-            }
-        }
-        return shifts;
-    }
-
-    /** Turns the sums of a row into p, {@code x}, and returns the factor of what the row has summed so far. */
-    private Reg softmax(List<Reg> sums, List<Reg> x, int row, Scores scores) {
-        float offset = spec.scheme().pOffset();
-        boolean first = scores.first();
-        if (first) {
-            scaled(sums, x, scores);
-        }
-        if (scores.limits() != null) {
-            mask(x, scores.limits(), row);
-        }
-        Reg m;
-        if (first) {
-            m = k.add(Type.F32, extreme(x, Operation.MAX, Type.F32), Imm.of(-offset));
-        } else {
-            Operation further = spec.negativeScale() ? Operation.MIN : Operation.MAX;
-            Reg extreme = number(extreme(sums, further, Type.S32), scores);
-            m = k.add(Type.F32, k.fma(extreme, scores.scale(), scores.zero()), Imm.of(-offset));
-        }
-        for (int mask = 1; mask <= 2; mask *= 2) {
-            m = k.max(Type.F32, m, k.shuffleXor(m, mask));
-        }
-        m = k.max(Type.F32, max.get(row), m);
-        Reg alpha = k.get(Operation.EX2, Type.F32, k.sub(Type.F32, max.get(row), m));
-        k.set(max.get(row), Type.F32, m);
-        Reg minus = first ? k.get(Operation.NEG, Type.F32, m) : k.sub(Type.F32, scores.zero(), m);
-        for (int n = 0; n < x.size(); n++) {
-            Reg y = first
-                    ? k.add(Type.F32, x.get(n), minus)
-                    : k.fma(number(sums.get(n), scores), scores.scale(), minus);
-            k.set(x.get(n), Operation.EX2, Type.F32, y);
-        }
-        if (spec.addsP()) {
-            Reg tileSum = k.add(Type.F32, x.get(0), x.get(1));
-            for (Reg element : x.subList(2, x.size())) {
-                k.set(tileSum, Operation.ADD, Type.F32, tileSum, element);
-            }
-            k.set(sum.get(row), Operation.FMA, Type.F32, sum.get(row), alpha, tileSum);
-        }
-        return alpha;
-    }
-
-    private Reg extreme(List<Reg> of, Operation further, Type type) {
-        Reg extreme = k.get(further, type, of.get(0), of.get(1));
-        of.subList(2, of.size()).forEach(element -> k.set(extreme, further, type, extreme, element));
-        return extreme;
-    }
-
-    private void scaled(List<Reg> sums, List<Reg> x, Scores scores) {
-        for (int n = 0; n < x.size(); n++) {
-            Reg sum = number(sums.get(n), scores);
-            if (scores.shifts().isEmpty()) {
-                k.set(x.get(n), Operation.MUL, Type.F32, sum, scores.scale());
-            } else {
-                k.set(
-                        x.get(n),
-                        Operation.FMA,
-                        Type.F32,
-                        sum,
-                        scores.scale(),
-                        scores.shifts().get(n));
-            }
-        }
-    }
-
-    private Reg number(Reg sum, Scores scores) {
-        return scores.floats() ? k.floating(sum) : k.convert(Conversion.F32_FROM_S32, sum);
     }
 
     /** The 16 registers of one of the thread's two rows in a row tile, keys ascending. */
@@ -363,49 +232,16 @@ public final class MmaAttention {
         return elements;
     }
 
-    /**
-     * Last visible keys, relative to the thread's first key of a tile.
-     *
-     * @param end last key that there is
-     * @param diagonal last key that the diagonal leaves to the thread's first row; null without a diagonal
-     */
-    private record Limits(Reg end, Reg diagonal) {}
-
-    private Limits limits(Reg j) {
-        Reg firstKey = k.mad(Type.U32, j, Imm.of(KEYS), k.shl(k.and(k.read(Special.TID_X), 3), 1));
-        Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
-        Reg diagonal = spec.causal() ? k.sub(Type.S32, k.add(Type.S32, place.firstRow(), in.diagonal), firstKey) : null;
-        return new Limits(end, diagonal);
-    }
-
-    /** Hides scaled scores: a scale that is NaN must not come back through a hidden key. */
-    private void mask(List<Reg> x, Limits limits, int row) {
-        Reg limit = limits.end();
-        if (spec.causal()) {
-            limit = k.min(Type.S32, limit, k.add(limits.diagonal(), row * N));
-        }
-        for (int n = 0; n < x.size(); n++) {
-            int key = n / 2 * N + n % 2;
-            Reg visible = k.compare(Relation.GE, Type.S32, limit, Imm.of(key));
-            k.set(x.get(n), Type.F32, k.select(Type.F32, visible, x.get(n), Imm.of(Float.NEGATIVE_INFINITY)));
-        }
-    }
-
     private void finish() {
-        for (int r = 0; spec.addsP() && r < 2 * rowTiles; r++) {
-            Reg l = sum.get(r);
-            for (int mask = 1; mask <= 2; mask *= 2) {
-                k.set(l, Operation.ADD, Type.F32, l, k.shuffleXor(l, mask));
-            }
-        }
+        softmax.finish();
         Reg firstRow = place.firstRow();
         AttentionOutput output = new AttentionOutput(k, spec, in, lane, place.kvHead());
         for (int r = 0; r < 2 * rowTiles; r++) {
             Reg row = k.add(firstRow, r * N);
             if (spec.lse()) {
-                output.lse(place.head(), row, max.get(r), sum.get(r));
+                output.lse(place.head(), row, softmax.max(r), softmax.sum(r));
             }
-            output.row(row, sum.get(r));
+            output.row(row, softmax.sum(r));
         }
         output.write((row, n) -> pv.output(row / 2, n, row % 2));
     }

@@ -11,7 +11,6 @@ import io.sage4j.ptx.RegType;
 import io.sage4j.ptx.Type;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.IntFunction;
 
 /**
  * The product Q K^T of one warp, 16 or 32 rows by 64 keys, over whole rows of codes. Both operands are rows of codes in
@@ -82,9 +81,9 @@ final class QkProduct {
     /**
      * The sums of a stage: [row tile][n8 tile][4].
      *
-     * @param start what the sums of an n8 tile start from: 4 operands, the same for each row tile
+     * @param start what the four sums of an instruction start from
      */
-    List<List<List<Reg>>> sums(Reg stage, IntFunction<List<Operand>> start) {
+    List<List<List<Reg>>> sums(Reg stage, List<Operand> start) {
         List<List<List<Reg>>> s = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
             List<List<Reg>> rows = new ArrayList<>();
@@ -108,7 +107,7 @@ final class QkProduct {
     }
 
     /** Adds the products of 32 bytes of each row. */
-    private void whole(List<List<List<Reg>>> s, Reg keysAt, int depth, IntFunction<List<Operand>> start) {
+    private void whole(List<List<List<Reg>>> s, Reg keysAt, int depth, List<Operand> start) {
         List<List<Reg>> q = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
             Address qAt = tile.further(k, startOfQ, 2 * depth).plus(m * ROW_TILE * rowBytes);
@@ -124,7 +123,7 @@ final class QkProduct {
     }
 
     /** Adds the products of the last 16 bytes of each row. */
-    private void rest(List<List<List<Reg>>> s, Reg keysAt, IntFunction<List<Operand>> start) {
+    private void rest(List<List<List<Reg>>> s, Reg keysAt, List<Operand> start) {
         List<Reg> rows = k.loadMatrix(2 * rowTiles, Address.of(restOfQ));
         List<List<Reg>> q = new ArrayList<>();
         for (int m = 0; m < rowTiles; m++) {
@@ -140,16 +139,10 @@ final class QkProduct {
 
     /** Multiplies an n8 tile's keys by the rows of all row tiles; the sums go on if there is no start. */
     private void multiply(
-            MmaShape shape,
-            List<List<List<Reg>>> s,
-            int n,
-            List<List<Reg>> q,
-            List<Reg> keys,
-            IntFunction<List<Operand>> start) {
-        List<Operand> from = start == null ? null : start.apply(n);
+            MmaShape shape, List<List<List<Reg>>> s, int n, List<List<Reg>> q, List<Reg> keys, List<Operand> start) {
         for (int m = 0; m < rowTiles; m++) {
             List<Reg> sums = s.get(m).get(n);
-            k.mma(shape, sums, q.get(m), keys, from == null ? sums : from);
+            k.mma(shape, sums, q.get(m), keys, start == null ? sums : start);
         }
     }
 }

@@ -200,6 +200,7 @@ class CudaBackendTest {
             "int8-fp8",
             "int8-fp8-f16acc",
             "int8-fp8-f32",
+            "int8-fp8-f16acc-p224",
             "int8-fp8-f16acc-p112",
             "int8-fp16",
             "int8-fp16-f16acc",

@@ -18,8 +18,8 @@ import java.util.Optional;
  *
  * <p>The ceiling is what the busiest pipe admits if all others hide behind it. Warps wait, though: with two warps to a
  * scheduler, one warp's tile takes its own tensor time plus {@code c} cycles for each of its other instructions, and the pair
- * cannot be faster than that. {@code c} is what upstream's published figure gives for upstream's own instruction count, so
- * the prediction says what this kernel would reach if it waited as much an instruction as upstream's does.
+ * cannot be faster than that. {@code c} is what upstream's published figure gives for upstream's own instruction count and tensor
+ * time, so the prediction says what this kernel would reach if it waited as much an instruction as upstream's does.
  *
  * @param card which
  * @param variant which

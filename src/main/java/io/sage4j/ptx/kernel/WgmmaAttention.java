@@ -23,7 +23,6 @@ import io.sage4j.ptx.SharedArray;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
-import io.sage4j.ptx.WarpBarrier;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
@@ -203,7 +202,7 @@ public final class WgmmaAttention {
                 init(emptyV, s, readers / spec.keySharers());
             }
             for (int s = 0; s < Q_STAGES; s++) {
-                init(fullQ, s, spec.quantizesQ() ? 1 + spec.queryWarps() : 1);
+                init(fullQ, s, spec.quantizesQ() ? 1 + spec.queryWarps() * LANES : 1);
                 init(emptyQ, s, readers);
             }
             k.emit(new Fence(Fence.Kind.MBARRIER_INIT));
@@ -484,11 +483,7 @@ public final class WgmmaAttention {
                     stageAddress(notes, unit, query.scaleBytes()),
                     negative));
             k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
-            k.emit(new WarpBarrier());
-            Address full = Address.of(stageAddress(fullQ, buffer, BARRIER));
-            k.guarded(
-                    k.compare(Relation.EQ, Type.U32, lane, Imm.of(0)),
-                    () -> k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, full, null)));
+            k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, Address.of(stageAddress(fullQ, buffer, BARRIER)), null));
             k.set(number, Operation.ADD, Type.U32, number, Imm.of(1));
         }
 

@@ -125,7 +125,8 @@ class Kernel:
         half = V_RANGE[sums] is None
         notes = self.consumers * 128 + (0 if half else dim * 4) + 16
         stages = 2 if half and dim == 128 else 4
-        stage = 128 * dim + (2 if half else 1) * 128 * (dim + 8) + 16 + 4 * 8
+        # Where there are more than two stages, K and V of a tile share their barriers.
+        stage = 128 * dim + (2 if half else 1) * 128 * (dim + 8) + 16 + (4 if stages == 2 else 2) * 8
         # With 64 channels and FP32 sums P goes through shared memory.
         p_bytes = self.consumers * 64 * 128 if dim == 64 and sums in ("f32", "fast") else 0
         self.shared = stages * stage + 2 * (rows * dim + 2 * 8) + p_bytes + 4 * notes

@@ -365,6 +365,14 @@ class CudaBackendTest {
         }
     }
 
+    /** Two work tiles for each multiprocessor of an H100: what is no number in one stays out of the next of its CTA. */
+    @ParameterizedTest
+    @MethodSource("hopperVariants")
+    void whatIsNoNumberStaysInItsWorkTile(String variant) {
+        AttentionInputs in = HardData.NAN_IN_K.inputs(new AttentionShape(1, 264, 264, 65, 130, 128), 29, DType.FLOAT16);
+        check(in, new Case(Variant.of(variant), DType.FLOAT16, Layout.HND, 0, AttentionSpec.Causal.NONE));
+    }
+
     @ParameterizedTest
     @ValueSource(floats = {0f, 1e-6f, 3f, 1000f, -0f, -0.1f, -3f, -1000f})
     void scoreFactors(float smScale) {

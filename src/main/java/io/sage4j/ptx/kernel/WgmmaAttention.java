@@ -90,13 +90,13 @@ public final class WgmmaAttention {
     final int vPart;
     final int vStage;
     final int qStage;
+    private final SharedArray shared;
     final Reg sharedK;
     final Reg sharedV;
     final Reg sharedQ;
     final Reg sharedP;
     final Reg sharedScales;
     final Reg sharedRaw;
-    final Reg sharedOut;
     final Reg sharedNotes;
     final Reg fullK;
     final Reg emptyK;
@@ -118,20 +118,19 @@ public final class WgmmaAttention {
         in = new WgmmaParams(k, spec);
         spec.watch().exit(k, in.heavy);
         k.emit(new GridDependency(GridDependency.Kind.LET_NEXT_START));
-        SharedArray shared = k.shared("tiles", sharedBytes(spec), 1024, true);
+        shared = k.shared("tiles", sharedBytes(spec), 1024, true);
         tid = k.read(Special.TID_X);
         sharedK = k.read(shared);
         sharedV = k.add(sharedK, stages * kStage);
         sharedQ = k.add(sharedV, stages * vStage);
         sharedP = k.add(sharedQ, Q_STAGES * qStage);
         sharedRaw = k.add(sharedP, pBytes(spec));
-        sharedOut = k.add(sharedRaw, rawBytes(spec));
-        sharedScales = k.add(sharedOut, outBytes(spec));
+        sharedScales = k.add(sharedRaw, rawBytes(spec) + outBytes(spec));
         sharedNotes = k.add(sharedScales, stages * SCALE_BYTES);
         fullK = k.add(sharedNotes, NOTE_STAGES * noteBytes(spec));
         emptyK = k.add(fullK, stages * BARRIER);
-        fullV = k.add(emptyK, stages * BARRIER);
-        emptyV = k.add(fullV, stages * BARRIER);
+        fullV = spec.pairsTiles() ? fullK : k.add(emptyK, stages * BARRIER);
+        emptyV = spec.pairsTiles() ? emptyK : k.add(fullV, stages * BARRIER);
         fullQ = k.add(emptyV, stages * BARRIER);
         emptyQ = k.add(fullQ, Q_STAGES * BARRIER);
     }
@@ -146,13 +145,19 @@ public final class WgmmaAttention {
     /** Shared memory of a CTA. */
     public static int sharedBytes(WgmmaAttentionSpec spec) {
         int dim = spec.paddedDim();
-        int stage = KEYS * dim + spec.vParts() * vPart(spec) + SCALE_BYTES + 4 * BARRIER;
+        int barriers = spec.pairsTiles() ? 2 : 4;
+        int stage = KEYS * dim + spec.vParts() * vPart(spec) + SCALE_BYTES + barriers * BARRIER;
         return spec.stages() * stage
                 + Q_STAGES * (spec.rows() * dim + 2 * BARRIER)
                 + pBytes(spec)
                 + NOTE_STAGES * noteBytes(spec)
                 + rawBytes(spec)
                 + outBytes(spec);
+    }
+
+    /** Where the warps that attend put their rows in order. Worked out where it is used, it keeps no register through the loop. */
+    Reg sharedOut() {
+        return k.add(k.read(shared), stages * (kStage + vStage) + Q_STAGES * qStage + pBytes(spec) + rawBytes(spec));
     }
 
     /** What each warp that attends needs to write its rows. */
@@ -196,10 +201,12 @@ public final class WgmmaAttention {
         k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(0)), () -> {
             for (int s = 0; s < stages; s++) {
                 init(fullK, s, 1);
-                init(fullV, s, 1);
                 // Of those that share keys, one warpgroup reads a stage.
                 init(emptyK, s, readers / spec.keySharers());
-                init(emptyV, s, readers / spec.keySharers());
+                if (!spec.pairsTiles()) {
+                    init(fullV, s, 1);
+                    init(emptyV, s, readers / spec.keySharers());
+                }
             }
             for (int s = 0; s < Q_STAGES; s++) {
                 init(fullQ, s, spec.quantizesQ() ? 1 + spec.queryWarps() * LANES : 1);
@@ -359,12 +366,12 @@ public final class WgmmaAttention {
                 work.part().firstKeyTile());
     }
 
-    /** Fills a stage of K, once it is empty, from so many tiles behind the addresses. */
+    /** Fills a stage of K, once it is empty, from so many tiles behind the addresses; V that shares its barriers follows. */
     private void copyK(Reg stage, Reg parity, Reg fromScales, Reg fromK, Reg n) {
         Reg kBarrier = stageAddress(fullK, stage, BARRIER);
         await(stageAddress(emptyK, stage, BARRIER), parity);
         byOne(() -> {
-            expect(kBarrier, kStage + SCALE_BYTES);
+            expect(kBarrier, kStage + SCALE_BYTES + (spec.pairsTiles() ? vBytes() : 0));
             bulk(
                     stageAddress(sharedScales, stage, SCALE_BYTES),
                     k.index(fromScales, n, SCALE_BYTES),
@@ -377,9 +384,13 @@ public final class WgmmaAttention {
     /** The same of V. */
     private void copyV(Reg stage, Reg parity, Reg fromV, Reg n) {
         Reg vBarrier = stageAddress(fullV, stage, BARRIER);
-        await(stageAddress(emptyV, stage, BARRIER), parity);
+        if (!spec.pairsTiles()) {
+            await(stageAddress(emptyV, stage, BARRIER), parity);
+        }
         byOne(() -> {
-            expect(vBarrier, vBytes());
+            if (!spec.pairsTiles()) {
+                expect(vBarrier, vBytes());
+            }
             Reg toV = stageAddress(sharedV, stage, vStage);
             Reg tileOfV = k.index(fromV, n, vBytes());
             for (int part = 0; part < spec.vParts(); part++) {
@@ -604,11 +615,20 @@ public final class WgmmaAttention {
         k.set(parity, Type.U32, k.select(Type.U32, last, flipped, parity));
     }
 
-    /** A matrix descriptor (PTX ISA, wgmma) of a tile whose rows have so many bytes, swizzled by as many. */
-    Reg descriptor(Reg address, int pitch) {
-        Reg low = k.get(Operation.OR, Type.B32, k.shr(k.and(address, 0x3FFFF), 4), Imm.of(1 << 16));
+    /** What a matrix descriptor (PTX ISA, wgmma) says of a tile's address. So many bytes further it is {@link #inDescriptor} more. */
+    Reg place(Reg address) {
+        return k.get(Operation.OR, Type.B32, k.shr(k.and(address, 0x3FFFF), 4), Imm.of(1 << 16));
+    }
+
+    /** A distance in bytes, a multiple of 16, as a matrix descriptor counts it. */
+    static int inDescriptor(int bytes) {
+        return bytes >> 4;
+    }
+
+    /** A matrix descriptor of a tile whose rows have so many bytes, swizzled by as many. */
+    Reg descriptor(Reg place, int pitch) {
         long swizzle = pitch == 128 ? 1 : 2;
-        long high = swizzle << 62 | (long) (8 * pitch >> 4) << 32;
-        return k.get(Operation.OR, Type.B64, k.convert(Conversion.U64_FROM_U32, low), Imm.of(high));
+        long high = swizzle << 62 | (long) inDescriptor(8 * pitch) << 32;
+        return k.get(Operation.OR, Type.B64, k.convert(Conversion.U64_FROM_U32, place), Imm.of(high));
     }
 }

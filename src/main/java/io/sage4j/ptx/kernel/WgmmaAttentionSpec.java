@@ -153,6 +153,14 @@ public record WgmmaAttentionSpec(
         return splitsKeys() && consumers() > 2 ? 8 : 4;
     }
 
+    /**
+     * Whether K and V of a key tile share their stage's barriers: one wait and one arrival a pass instead of two each. K's stage
+     * is then held a pass longer, for which two stages are too few, and so are those that each warpgroup has of its own.
+     */
+    boolean pairsTiles() {
+        return stages() > 2 && !splitsKeys();
+    }
+
     /** Swizzled images of 128-byte rows that make up a tile of V: FP16 has 64 keys in each of two. */
     int vParts() {
         return fp16() ? 2 : 1;

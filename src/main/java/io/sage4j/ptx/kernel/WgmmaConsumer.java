@@ -14,6 +14,7 @@ import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.Shuffle;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
 import io.sage4j.ptx.Vote;
@@ -69,6 +70,7 @@ final class WgmmaConsumer {
     private final KernelBuilder k;
     private final WgmmaAttentionSpec spec;
     private final WgmmaParams in;
+    private final WgmmaOrder order;
     private final int dim;
     private final float offset;
     private final Reg lane;
@@ -82,6 +84,12 @@ final class WgmmaConsumer {
     private final Reg pTile;
 
     private final Reg pStore;
+    /** {@link WgmmaAttention#place}s: of P, of the first of the warpgroup's tiles of Q, and of the first stages of K and V. */
+    private final Reg pPlace;
+
+    private final Reg qPlace;
+    private final Reg kPlace;
+    private final Reg vPlace;
     private final List<Reg> o;
     private final List<Reg> max = new ArrayList<>();
     private final List<Reg> endedMax = new ArrayList<>();
@@ -112,8 +120,9 @@ final class WgmmaConsumer {
         in = kernel.in;
         dim = kernel.dim;
         offset = spec.scheme().pOffset();
+        order = WgmmaOrder.of(spec);
         lane = k.and(kernel.tid, 31);
-        warpgroup = k.shr(kernel.tid, 7);
+        warpgroup = uniform(k.shr(kernel.tid, 7));
         s = k.regs(RegType.B32, KEYS / 2);
         Wgmma.Form form = form();
         t = k.regs(form.accumulator(), form.registers(dim + N));
@@ -121,6 +130,11 @@ final class WgmmaConsumer {
         p = k.regs(RegType.B32, (spec.sharedP() ? 1 : steps) * STEP_REGS);
         pTile = spec.sharedP() ? k.mad(Type.U32, warpgroup, Imm.of(WgmmaAttention.P_TILE), kernel.sharedP) : null;
         pStore = spec.sharedP() ? pStore() : null;
+        pPlace = spec.sharedP() ? kernel.place(pTile) : null;
+        Reg own = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS * dim), kernel.sharedQ);
+        qPlace = kernel.place(spec.keySharers() > 1 ? kernel.sharedQ : own);
+        kPlace = kernel.place(kernel.sharedK);
+        vPlace = kernel.place(kernel.sharedV);
         o = spec.fp16() ? t.subList(0, dim / 2) : k.regs(RegType.F32, dim / 2);
         sum = spec.fp16() ? sums(t) : k.regs(RegType.F32, 2);
         clearOutput();
@@ -136,6 +150,13 @@ final class WgmmaConsumer {
         sharers = spec.keySharers();
         passes = k.move(Type.U32, sharers > 1 ? warpgroup : Imm.of(0));
         begun = k.move(Type.U32, Imm.of(0));
+    }
+
+    /** A value that all lanes have alike, so that the assembler knows it and works out uniformly what hangs on it. */
+    private Reg uniform(Reg value) {
+        Reg to = k.reg(RegType.B32);
+        k.emit(new Shuffle(Shuffle.Mode.IDX, to, value, Imm.of(0)));
+        return to;
     }
 
     private Wgmma.Form form() {
@@ -161,16 +182,15 @@ final class WgmmaConsumer {
         take();
         setScores();
         awaitStage(kernel.fullK, passes, Imm.of(0));
-        startScores();
         readScale();
+        startScores();
         k.emit(new WgmmaWait(0));
         maximum();
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(sharers));
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, Imm.of(0)));
         exponentials();
         k.loop(this::hasNext, this::pass);
-        Reg before = k.add(passes, -sharers);
-        startOutput(before);
+        startOutput(k.add(passes, -sharers));
         k.emit(new WgmmaWait(0));
         if (!spec.fp16()) {
             accumulate(alpha);
@@ -191,10 +211,10 @@ final class WgmmaConsumer {
         k.set(left, Operation.SUB, Type.U32, left, Imm.of(1));
         Reg ended = k.compare(Relation.EQ, Type.U32, left, Imm.of(0));
         k.when(ended, this::takeNext);
-        startScores();
-        Reg before = k.add(passes, -sharers);
-        startOutput(before);
+        // Ahead of the products, behind whose start it would be waited for.
         readScale();
+        startScores();
+        startOutput(k.add(passes, -sharers));
         k.emit(new WgmmaWait(1));
         List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
         maximum();
@@ -208,9 +228,7 @@ final class WgmmaConsumer {
         if (!spec.fp16()) {
             accumulate(factors);
         }
-        // Sums and exponentials in one piece fill each other's gaps, if there are registers for P while O is written.
-        boolean together = dim == WgmmaLayout.MAX_DIM && !spec.fp16();
-        if (together) {
+        if (order.withSums()) {
             exponentials();
         }
         k.when(ended, () -> {
@@ -220,7 +238,7 @@ final class WgmmaConsumer {
         if (spec.fp16()) {
             bringDown();
         }
-        if (!together) {
+        if (!order.withSums()) {
             exponentials();
         }
     }
@@ -309,10 +327,8 @@ final class WgmmaConsumer {
 
     private void startScores() {
         k.emit(new Fence(Fence.Kind.WGMMA));
-        Reg tiles = kernel.stageAddress(kernel.sharedQ, kernel.qBuffer(begun), kernel.qStage);
-        Reg own = sharers > 1 ? tiles : k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS * dim), tiles);
-        Reg q = kernel.descriptor(own, dim);
-        Reg keys = kernel.descriptor(kernel.stageAddress(kernel.sharedK, stage(passes), kernel.kStage), dim);
+        Reg q = operand(qPlace, kernel.qBuffer(begun), kernel.qStage, dim);
+        Reg keys = operand(kPlace, stage(passes), kernel.kStage, dim);
         for (int step = 0; step < dim / STEP_BYTES; step++) {
             int bytes = step * STEP_BYTES;
             k.emit(new Wgmma(Wgmma.Form.S8, KEYS, s, List.of(further(q, bytes)), further(keys, bytes), true));
@@ -320,11 +336,12 @@ final class WgmmaConsumer {
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
 
-    /** S for the next Q K^T. A product is faster than a move here: it keeps off the pipe that maxima and packing fill. */
-    private void resetScores() {
-        s.forEach(r -> k.set(r, Type.B32, k.bits(k.fma(k.floating(r), Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT)))));
-        // What was hidden or far below is infinite, and would be NaN.
-        k.when(rare, this::setScores);
+    /**
+     * A score's register for the next Q K^T, from what was made of it. A product is faster than a move here: it keeps off the
+     * pipe that maxima and packing fill.
+     */
+    private void reset(Reg score, Reg from) {
+        k.set(score, Type.B32, k.bits(k.fma(from, Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT))));
     }
 
     private void setScores() {
@@ -333,17 +350,14 @@ final class WgmmaConsumer {
 
     /** P V of a pass, in the background. */
     private void startOutput(Reg before) {
-        awaitStage(kernel.fullV, before, Imm.of(0));
-        if (spec.sharedP()) {
-            // A warp reads no rows of P but its own.
-            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
-            k.emit(new WarpBarrier());
+        if (!spec.pairsTiles()) {
+            awaitStage(kernel.fullV, before, Imm.of(0));
         }
         k.emit(new Fence(Fence.Kind.WGMMA));
-        Reg v = kernel.descriptor(kernel.stageAddress(kernel.sharedV, stage(before), kernel.vStage), KEYS);
+        Reg v = operand(vPlace, stage(before), kernel.vStage, KEYS);
         int steps = spec.fp16() ? KEYS / 16 : KEYS / STEP_BYTES;
         int inPart = steps / spec.vParts();
-        Reg shared = spec.sharedP() ? kernel.descriptor(pTile, KEYS) : null;
+        Reg shared = spec.sharedP() ? kernel.descriptor(pPlace, KEYS) : null;
         for (int step = 0; step < steps; step++) {
             Reg from = further(v, step / inPart * kernel.vPart + step % inPart * STEP_BYTES);
             boolean adds = spec.fp16() || step > 0;
@@ -355,9 +369,15 @@ final class WgmmaConsumer {
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
 
+    /** Descriptor of a stage of so many bytes. */
+    private Reg operand(Reg first, Reg stage, int bytes, int pitch) {
+        return kernel.descriptor(kernel.stageAddress(first, stage, WgmmaAttention.inDescriptor(bytes)), pitch);
+    }
+
     /** The descriptor so many bytes further. */
     private Reg further(Reg descriptor, int bytes) {
-        return bytes == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of((long) (bytes >> 4)));
+        long distance = WgmmaAttention.inDescriptor(bytes);
+        return bytes == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of(distance));
     }
 
     // ---- softmax ----
@@ -365,6 +385,9 @@ final class WgmmaConsumer {
     private final List<Reg> shift = new ArrayList<>();
     private Reg scale;
     private final List<Reg> codeShift = new ArrayList<>();
+    /** The exponential that came last. */
+    private Reg latest;
+
     private Reg codeScale;
     private Reg masked;
     private Reg coarse;
@@ -379,7 +402,9 @@ final class WgmmaConsumer {
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
         scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
         masked = k.compare(Relation.LE, Type.S32, left, hiding);
-        coarse = k.compare(Relation.GT, Type.F32, scale, Imm.of(FloatScores.smallScale(spec.fp16())));
+        // What is not a number is coarse, lest it stay in the scores' registers.
+        Reg small = k.compare(Relation.LE, Type.F32, scale, Imm.of(FloatScores.smallScale(spec.fp16())));
+        coarse = k.get(Operation.NOT, Type.PRED, small);
         rare = k.reg(RegType.PRED);
         k.emit(new Vote(rare, k.get(Operation.OR, Type.PRED, masked, coarse)));
     }
@@ -389,7 +414,9 @@ final class WgmmaConsumer {
      * zero - max + offset}, where {@code zero} takes off what the magic number puts on.
      */
     private void maximum() {
-        release(kernel.emptyK, stage(passes));
+        if (!spec.pairsTiles()) {
+            release(kernel.emptyK, stage(passes));
+        }
         List<Reg> zero = new ArrayList<>();
         for (int half = 0; half < 2; half++) {
             zero.add(k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)));
@@ -490,24 +517,48 @@ final class WgmmaConsumer {
             placeCodes();
         }
         int count = s.size() / (spec.fp16() ? 2 : 4);
+        Reg all = scale;
         for (int r = 0; r < count; r++) {
-            Reg to = p.get(r % p.size());
-            if (spec.fp16()) {
-                Reg high = exponential(2 * r + 1, r % 2);
-                k.set(to, Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
-                continue;
+            if (order.inHalves() && r == count / 2) {
+                scale = behind(latest, scale);
             }
-            int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
-            Reg low = pair(first, r % 2);
-            Reg high = spec.fast() ? codes(first + 4, r % 2) : pair(first + 4, r % 2);
-            k.set(to, Type.B32, k.pack(low, high));
-            if (spec.sharedP() && r % STEP_REGS == STEP_REGS - 1) {
-                // The swizzle is an exclusive or too.
-                int bytes = r / STEP_REGS * STEP_BYTES;
-                k.storeMatrix(Address.of(bytes == 0 ? pStore : k.xor(pStore, Imm.of(bytes))), p);
-            }
+            register(r);
         }
-        resetScores();
+        scale = all;
+        if (spec.sharedP()) {
+            // A warp reads no rows of P but its own.
+            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
+            k.emit(new WarpBarrier());
+        }
+        if (!order.resetsAtOnce()) {
+            s.forEach(score -> reset(score, k.floating(score)));
+        }
+        // What was hidden, far below or not a number would stay.
+        k.when(rare, this::setScores);
+    }
+
+    /** A value that waits for an exponential: the assembler would work out all exponents first, and fill no gaps with them later. */
+    private Reg behind(Reg exponential, Reg value) {
+        return k.fma(exponential, Imm.of(0f), value);
+    }
+
+    /** A register of P. */
+    private void register(int r) {
+        Reg to = p.get(r % p.size());
+        if (spec.fp16()) {
+            Reg high = exponential(2 * r + 1, r % 2);
+            k.set(to, Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
+            return;
+        }
+        int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
+        Reg low = pair(first, r % 2);
+        Reg high = spec.fast() ? codes(first + 4, r % 2) : pair(first + 4, r % 2);
+        k.set(to, Type.B32, k.pack(low, high));
+        if (spec.sharedP() && r % STEP_REGS == STEP_REGS - 1) {
+            // The swizzle is an exclusive or too.
+            int bytes = r / STEP_REGS * STEP_BYTES;
+            k.storeMatrix(Address.of(bytes == 0 ? pStore : k.xor(pStore, Imm.of(bytes))), p);
+        }
     }
 
     private Reg pair(int first, int half) {
@@ -536,12 +587,20 @@ final class WgmmaConsumer {
     }
 
     private Reg code(int i, int half) {
-        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, k.floating(s.get(i)), codeScale, codeShift.get(half));
+        Reg score = k.floating(s.get(i));
+        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, score, codeScale, codeShift.get(half));
+        if (order.resetsAtOnce()) {
+            reset(s.get(i), score);
+        }
         return k.bits(k.fma(place, Imm.of(ExponentCode.LARGEST), Imm.of(Numbers.ROUND_TO_INT)));
     }
 
     private Reg exponential(int i, int half) {
-        return k.get(Operation.EX2, Type.F32, k.fma(k.floating(s.get(i)), scale, shift.get(half)));
+        latest = k.get(Operation.EX2, Type.F32, k.fma(k.floating(s.get(i)), scale, shift.get(half)));
+        if (order.resetsAtOnce()) {
+            reset(s.get(i), latest);
+        }
+        return latest;
     }
 
     private void accumulate(List<Reg> factor) {
@@ -583,7 +642,7 @@ final class WgmmaConsumer {
             new WgmmaParts(k, spec, in, lane, work.qTile(), part, rowInTile()).write(o, endedMax, sum);
             return;
         }
-        Reg buffer = k.mad(Type.U32, k.shr(kernel.tid, 5), Imm.of(WgmmaOutput.WARP_BYTES), kernel.sharedOut);
+        Reg buffer = k.mad(Type.U32, k.shr(kernel.tid, 5), Imm.of(WgmmaOutput.WARP_BYTES), kernel.sharedOut());
         new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number), buffer)
                 .write(o, endedMax, sum);
     }

@@ -78,6 +78,22 @@ class WgmmaAttentionCodeTest {
         assertThat(join.mix()).containsEntry("griddepcontrol.wait", 1);
     }
 
+    /** Two barriers for a stage of K and V where they are filled and emptied together, else four; two for each of two of Q. */
+    @ParameterizedTest
+    @CsvSource({
+        "int8-fp8-sm90, 64, false, 12",
+        "int8-fp8-sm90-fast, 128, false, 12",
+        "int8-fp16-sm90, 64, false, 12",
+        "int8-fp16-sm90, 128, false, 12",
+        "int8-fp8-sm90, 64, true, 36",
+        "int8-fp8-sm90, 128, true, 20",
+    })
+    void tilesOfKAndVShareBarriersWhereThereAreStagesEnough(String variant, int dim, boolean parts, int barriers) {
+        WgmmaAttentionSpec whole = spec(variant, dim, false, false);
+        Kernel kernel = WgmmaAttention.kernel(parts ? whole.inParts() : whole);
+        assertThat(kernel.mix()).containsEntry("mbarrier.init.shared::cta.b64", barriers);
+    }
+
     @Test
     void partsLeaveTheLogSumExpToTheJoin() {
         Scheme scheme = Variant.of(FP32_SUMS).scheme();

@@ -68,7 +68,7 @@ public final class Backends {
                         tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),
                         "Java kernels compiled by TornadoVM",
-                        () -> new TaskGraphBackend(tornadoName(), Integer.getInteger(TORNADO_DEVICE, 0))),
+                        () -> new TaskGraphBackend(tornadoName(), tornadoDevice())),
                 new Candidate(
                         "jvm",
                         real
@@ -91,12 +91,16 @@ public final class Backends {
         });
     }
 
-    private static String tornadoName() {
+    static String tornadoName() {
         String kind = System.getProperty(TORNADO_KIND);
         String device = System.getProperty(TORNADO_DEVICE);
         return isRealTornadoVm() && kind != null
                 ? TORNADO + ":" + kind + (device == null ? "" : ":" + device)
                 : TORNADO;
+    }
+
+    static int tornadoDevice() {
+        return Integer.getInteger(TORNADO_DEVICE, 0);
     }
 
     private static String noTornado() {

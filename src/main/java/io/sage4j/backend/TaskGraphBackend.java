@@ -13,7 +13,6 @@ import io.sage4j.plan.DeviceSettings;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Supplier;
-import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.exceptions.TornadoBailoutRuntimeException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
@@ -34,7 +33,7 @@ final class TaskGraphBackend implements AttentionBackend {
     TaskGraphBackend(String name, int deviceIndex) {
         this.name = name;
         try {
-            device = device(name, deviceIndex);
+            device = TornadoDevices.device(name, deviceIndex);
             settings = DeviceSettings.of(device);
         } catch (SageException e) {
             throw e;
@@ -43,18 +42,6 @@ final class TaskGraphBackend implements AttentionBackend {
         } catch (Error e) {
             throw refused(e);
         }
-    }
-
-    private static TornadoDevice device(String name, int index) {
-        int count = TornadoExecutionPlan.getTornadoDeviceMap()
-                .getAllBackends()
-                .get(0)
-                .getNumDevices();
-        if (index >= count) {
-            throw new SageException("backend " + name + " has no device " + index + ", it has "
-                    + (count == 1 ? "only device 0" : "devices 0 to " + (count - 1)));
-        }
-        return TornadoExecutionPlan.getDevice(0, index);
     }
 
     /** An error of TornadoVM's own, which are no exceptions there, or of Graal; an error of the JVM stays what it is. */

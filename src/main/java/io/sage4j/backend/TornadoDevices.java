@@ -50,6 +50,28 @@ public final class TornadoDevices {
 
     private TornadoDevices() {}
 
+    /**
+     * The device that this JVM was started for.
+     *
+     * @throws SageException if there is no such device
+     */
+    public static TornadoDevice asked() {
+        return device(Backends.tornadoName(), Backends.tornadoDevice());
+    }
+
+    /** A device of the backend that this JVM was started with, which is called {@code name} in an error. */
+    static TornadoDevice device(String name, int index) {
+        int count = TornadoExecutionPlan.getTornadoDeviceMap()
+                .getAllBackends()
+                .get(0)
+                .getNumDevices();
+        if (index >= count) {
+            throw new SageException("backend " + name + " has no device " + index + ", it has "
+                    + (count == 1 ? "only device 0" : "devices 0 to " + (count - 1)));
+        }
+        return TornadoExecutionPlan.getDevice(0, index);
+    }
+
     /** Prints a line for each device of the TornadoVM that this JVM was started with. */
     public static void main(String[] arguments) {
         try {

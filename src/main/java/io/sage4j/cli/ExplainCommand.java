@@ -4,6 +4,7 @@ import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.Variant;
 import io.sage4j.backend.FailureLine;
+import io.sage4j.backend.TornadoDevices;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.plan.ArrayBindings;
 import io.sage4j.plan.AttentionPlan;
@@ -29,7 +30,6 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import uk.ac.manchester.tornado.api.KernelContext;
-import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /** {@code sage4j explain}. */
@@ -142,16 +142,12 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     private static String language() {
-        return switch (DeviceSettings.backendName(device().getTornadoVMBackend())) {
+        return switch (DeviceSettings.backendName(TornadoDevices.asked().getTornadoVMBackend())) {
             case "opencl" -> "OpenCL C";
             case "ptx" -> "PTX";
             case "cuda" -> "CUDA C";
-            default -> device().getTornadoVMBackend().name().toLowerCase(Locale.ROOT);
+            default -> TornadoDevices.asked().getTornadoVMBackend().name().toLowerCase(Locale.ROOT);
         };
-    }
-
-    private static TornadoDevice device() {
-        return TornadoExecutionPlan.getDevice(0, Integer.getInteger("sage4j.tornado.device", 0));
     }
 
     private AttentionPlan plan(Variant variant) {
@@ -168,7 +164,7 @@ final class ExplainCommand implements Callable<Integer> {
                 view,
                 view,
                 MaskView.NONE);
-        TornadoDevice device = device();
+        TornadoDevice device = TornadoDevices.asked();
         return AttentionPlan.of(problem, ArrayBindings.NONE, device, DeviceSettings.of(device));
     }
 

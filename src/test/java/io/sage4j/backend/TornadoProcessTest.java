@@ -95,6 +95,22 @@ class TornadoProcessTest {
     }
 
     @Test
+    void explainOfADeviceThatIsNotThere() throws Exception {
+        for (List<String> what : List.of(List.of("explain", "sum-k"), List.of("explain"))) {
+            List<String> arguments = new ArrayList<>(what);
+            arguments.addAll(List.of("--backend", "tornado"));
+            Run run = run(
+                    Map.of(),
+                    List.of("-Dsage4j.tornado.device=77"),
+                    Main.class.getName(),
+                    arguments.toArray(String[]::new));
+            assertThat(run.status()).as(run.err()).isEqualTo(2);
+            assertThat(run.out()).isEmpty();
+            assertThat(ours(run)).singleElement().asString().contains("has no device 77", "it has only device 0");
+        }
+    }
+
+    @Test
     void badProfile() throws Exception {
         Run run = run(
                 Map.of(),

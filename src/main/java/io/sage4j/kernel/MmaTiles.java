@@ -50,8 +50,6 @@ public final class MmaTiles {
     public static final int OF_Q = 0;
     /** The numbers of {@link #packBytes} are tiles of K. */
     public static final int OF_K = 1;
-    /** The numbers of {@link #packBytes} are tiles of V. */
-    public static final int OF_V = 2;
 
     private static final int MINUS_ZERO = 32768;
 
@@ -68,16 +66,13 @@ public final class MmaTiles {
      * <ul>
      *   <li>Q: as they are;
      *   <li>K, from [heads][kRows][dim]: number {@code w} of tile {@code n} of block ({@code t}, {@code c}) holds the channels
-     *       {@code 32 c + 2 (w / 4)} and the next of the keys {@code 128 t + 8 n + 2 (w % 4)} and the next;
-     *   <li>V, from [heads][kTiles][dim][128] with its keys in the order of {@link io.sage4j.numeric.OperandLayout#keyAt}:
-     *       number {@code w} of tile {@code 4 s + n} of block ({@code t}, {@code c}) holds the keys
-     *       {@code 128 t + 32 s + 2 (w / 4)} and the next of the channels {@code 32 c + 8 n + 2 (w % 4)} and the next.
+     *       {@code 32 c + 2 (w / 4)} and the next of the keys {@code 128 t + 8 n + 2 (w % 4)} and the next.
      * </ul>
      *
      * @param words output, or a stand-in
      * @param bytes output, or a stand-in
      * @param dim padded channels
-     * @param what {@link #OF_Q}, {@link #OF_K} or {@link #OF_V}
+     * @param what {@link #OF_Q} or {@link #OF_K}
      * @param toBytes 1 to write {@code bytes}, 0 for {@code words}
      */
     public static void packBytes(
@@ -101,13 +96,6 @@ public final class MmaTiles {
                 at2 = at0 + dim;
                 at3 = at2 + 1;
             }
-            if (what == OF_V) {
-                int key = tile / 4 * 32 + word / 4 * 2;
-                at0 = (keyTile * dim + channel + tile % 4 * 8 + word % 4 * 2) * BLOCK_K + PvCodes.positionOf(key);
-                at1 = at0 + 1;
-                at2 = at0 + BLOCK_K;
-                at3 = at2 + 1;
-            }
             if (toBytes == 1) {
                 bytes.set(4 * index, codes.get(at0));
                 bytes.set(4 * index + 1, codes.get(at1));
@@ -117,6 +105,42 @@ public final class MmaTiles {
                 int low = unsigned(codes.get(at0)) + 256 * unsigned(codes.get(at1));
                 int high = unsigned(codes.get(at2)) + 256 * codes.get(at3);
                 words.set(index, low + 65536 * high);
+            }
+        }
+    }
+
+    /**
+     * Kernel: packs FP8 codes of V by fours, two numbers a work-item, since the codes of a word belong to two. From
+     * [heads][kTiles][dim][128], keys in the order of {@link io.sage4j.numeric.OperandLayout#keyAt}; number {@code w} of tile
+     * {@code 4 s + n} of block ({@code t}, {@code c}) holds the keys {@code 128 t + 32 s + 2 (w / 4)} and the next of the
+     * channels {@code 32 c + 8 n + 2 (w % 4)} and the next.
+     *
+     * @param codes see {@link PvCodes#word}
+     * @param bytes output
+     * @param dim padded channels
+     */
+    public static void packWords(KernelContext context, IntArray codes, ByteArray bytes, int dim) {
+        int index = context.globalIdx;
+        if (index < codes.getSize() / 2) {
+            int block = index / (BLOCK_WORDS / 2);
+            int inBlock = index - block * (BLOCK_WORDS / 2);
+            // Numbers 0..15 and 32..47 of a tile: with 16 more, each has the keys 8 further on.
+            int tile = inBlock / 32;
+            int inTile = inBlock - tile * 32;
+            int word = inTile / 16 * 32 + inTile % 16;
+            int blocks = dim / 32;
+            int keyTile = block / blocks;
+            int channel = (block - keyTile * blocks) * 32 + tile % 4 * 8 + word % 4 * 2;
+            int position = PvCodes.positionOf(tile / 4 * 32 + word / 4 * 2);
+            int from = ((keyTile * dim + channel) * BLOCK_K + position) / PvCodes.PER_WORD;
+            int even = codes.get(from);
+            int odd = codes.get(from + BLOCK_K / PvCodes.PER_WORD);
+            int to = (block * BLOCK_WORDS + tile * 64 + word) * 4;
+            for (int i = 0; i < 2; i++) {
+                bytes.set(to + i, PvCodes.codeAt(even, i));
+                bytes.set(to + 2 + i, PvCodes.codeAt(odd, i));
+                bytes.set(to + 64 + i, PvCodes.codeAt(even, 2 + i));
+                bytes.set(to + 66 + i, PvCodes.codeAt(odd, 2 + i));
             }
         }
     }
@@ -144,6 +168,11 @@ public final class MmaTiles {
             int high = Rounding.halfCode(halves.get(at + BLOCK_K).getFloat32());
             words.set(index, low + 65536 * (high > 32767 ? high - 65536 : high));
         }
+    }
+
+    /** What is taken off the scores of a row before their powers: its maximum, or 0 while it has seen no key. */
+    static float shiftOf(float max) {
+        return max < Rounding.VISIBLE_FROM ? 0f : max;
     }
 
     /** Whether a row sees a key: 0 if its weight, the low or the high half of a number, is FP16's -0; else 1. */

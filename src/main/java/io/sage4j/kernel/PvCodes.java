@@ -17,6 +17,9 @@ public final class PvCodes {
     private static final float INT8_LIMIT = 127f;
     private static final int FP8_SIGN = 128;
 
+    /** Codes in an int of {@link #word}. */
+    public static final int PER_WORD = 4;
+
     private PvCodes() {}
 
     /** Format constant of a format, of V where P has another one. */
@@ -52,10 +55,10 @@ public final class PvCodes {
     public static int codeOfWeight(float weight, int format) {
         int code = 0;
         if (format == E4M3) {
-            code = Rounding.e4m3CodeOfWeight(weight);
+            code = (int) Rounding.e4m3CodeOfWeight(weight);
         }
         if (format == E5M2) {
-            code = Rounding.e5m2CodeOfWeight(weight);
+            code = (int) Rounding.e5m2CodeOfWeight(weight);
         }
         if (format == INT8) {
             code = Rounding.nearest(TornadoMath.min(INT8_LIMIT, weight));
@@ -63,19 +66,32 @@ public final class PvCodes {
         return code;
     }
 
-    /** An int whose low 8 bits are the code of the nearest value of {@code x} in the range of the format; that of 0 for -0. */
-    public static int bitsOf(float x, int format) {
-        int bits = 0;
+    /** Four codes as one int, the first in its lowest 8 bits; each as {@link #codeOf} gives it, the last one signed. */
+    public static int word(float first, float second, float third, float last) {
+        // Exact sums of integers, since a cast to int costs more; nothing overflows.
+        return (int) (last * 256f + third) * 65536 + (int) (second * 256f + first);
+    }
+
+    /**
+     * 8-bit code of the nearest value of {@code x} in the range of the format; that of 0 for -0 too.
+     *
+     * @param asSigned 1 for -128..127, 0 for 0..255
+     */
+    public static float codeOf(float x, int asSigned, int format) {
+        float code = 0f;
         if (format == E4M3) {
-            bits = Rounding.e4m3Bits(x);
+            code = Rounding.e4m3Code(x, asSigned == 1 ? -FP8_SIGN : FP8_SIGN);
         }
         if (format == E5M2) {
-            bits = Rounding.e5m2Bits(x);
+            code = Rounding.e5m2Code(x, asSigned == 1 ? -FP8_SIGN : FP8_SIGN);
         }
         if (format == INT8) {
-            bits = (int) Rounding.code(x, INT8_LIMIT);
+            code = Rounding.code(x, INT8_LIMIT);
+            if (asSigned == 0 && code < 0f) {
+                code = code + 256f;
+            }
         }
-        return bits;
+        return code;
     }
 
     /** The least magnitude whose code is not that of zero: the float above half of the least step, whose tie goes to zero. */
@@ -99,6 +115,11 @@ public final class PvCodes {
     /** 8-bit code of the opposite of a value, from that of its magnitude. */
     public static int negative(int code, int format) {
         return format == INT8 ? -code : code + FP8_SIGN;
+    }
+
+    /** One of the codes of a {@link #word}, 0 being the first. */
+    public static byte codeAt(int word, int which) {
+        return (byte) (word >> 8 * which);
     }
 
     /** Value of an 8-bit code. */

@@ -15,15 +15,15 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  * the mean subtracted first if there is one.
  *
  * <p>Grid: heads x as many work-groups as take all groups of rows that share a scale ({@link io.sage4j.numeric.ScaleGroups}), {@code
- * items / (32 * warps)} of them side by side, {@link #TURNS} times. A warp of {@link #WARP} work-items takes every
- * {@code warps}-th row of its group, a work-item every 32nd channel of them, so that neighbours read and write neighbours. A
- * work-item loads all that it holds before it computes, from the nearest element where its own is outside of the tensor, since a
- * load under a condition is waited for; and keeps it for the codes. Only where a group has more rows than its warps can hold are
- * they read twice. Local memory: 8 bytes a work-item. In: a strided tensor. Out: codes [heads][paddedRows][paddedDim], one byte
+ * items / (team * teams)} of them side by side, {@link #TURNS} times. A team of neighbouring work-items, a warp or half of one,
+ * takes every {@code teams}-th row of its group, a work-item every {@code team}-th channel of them, so that neighbours read and
+ * write neighbours. A work-item loads all that it holds before it computes, from the nearest element where its own is outside of
+ * the tensor, since a load under a condition is waited for; and keeps it for the codes. Only where a group has more rows than its
+ * teams can hold are they read twice. Local memory: 8 bytes a work-item. In: a strided tensor. Out: codes [heads][paddedRows][paddedDim], one byte
  * each, zero in the padding; scales [heads][sets * groups]; and the number of inputs of each work-group that are not finite.
  */
 public final class QuantizeQk {
-    /** Work-items of a warp: the channels that are read side by side. */
+    /** Work-items of a warp. */
     public static final int WARP = 32;
 
     /** Position in the grouping: rows of a set of groups. */
@@ -44,14 +44,16 @@ public final class QuantizeQk {
     public static final int MEANS = 7;
     /** Position in the grouping: where the counts begin. */
     public static final int COUNTS_AT = 8;
+    /** Position in the grouping: work-groups of one head. */
+    public static final int WORK_GROUPS = 9;
     /** Numbers in a grouping. */
-    public static final int GROUPING_SIZE = 9;
+    public static final int GROUPING_SIZE = 10;
 
-    /** Option: a group has more rows than its warps hold. */
+    /** Option: a group has more rows than its teams hold. */
     public static final int REREAD = 1;
     /** Option: the rows of a group have several means. */
     public static final int MEAN_PER_ROW = 2;
-    /** Option: no row and no channel of the codes is padding, and every warp has groups in every turn. */
+    /** Option: no row and no channel of the codes is padding, and every team has groups in every turn. */
     public static final int WHOLE = 4;
     /** Option: a warp is one of the device, whose work-items can hand each other numbers. */
     public static final int SHUFFLE = 8;
@@ -67,8 +69,10 @@ public final class QuantizeQk {
      * @param meanRows rows that share a mean
      * @param means means of one head; 0 for no mean
      * @param countsAt where the counts begin
+     * @param workGroups work-groups of one head
      */
-    public static int[] grouping(ScaleGroups groups, int turns, int rows, int meanRows, int means, int countsAt) {
+    public static int[] grouping(
+            ScaleGroups groups, int turns, int rows, int meanRows, int means, int countsAt, int workGroups) {
         int[] numbers = new int[GROUPING_SIZE];
         numbers[TILE] = groups.tile();
         numbers[MEMBERS] = groups.tile() / groups.groups();
@@ -79,6 +83,7 @@ public final class QuantizeQk {
         numbers[MEAN_ROWS] = meanRows;
         numbers[MEANS] = means;
         numbers[COUNTS_AT] = countsAt;
+        numbers[WORK_GROUPS] = workGroups;
         return numbers;
     }
 
@@ -97,7 +102,8 @@ public final class QuantizeQk {
      * @param groups groups of a set
      * @param width neighbouring rows of one group
      * @param items work-items of a work-group
-     * @param warps warps that share the rows of a group
+     * @param team work-items of a team: {@link #WARP} or half of it
+     * @param teams teams that share the rows of a group
      * @param rows rows that a work-item holds
      * @param options sum of {@link #REREAD} and so on, as they apply
      */
@@ -118,30 +124,32 @@ public final class QuantizeQk {
             int groups,
             int width,
             int items,
-            int warps,
+            int team,
+            int teams,
             int rows,
             int options) {
         int reread = options % 2;
         int meanPerRow = options / MEAN_PER_ROW % 2;
         int whole = options / WHOLE % 2;
         int shuffle = options / SHUFFLE % 2;
-        int blocks = paddedDim / WARP;
-        int sideBySide = items / WARP / warps;
+        int blocks = paddedDim / team;
+        int sideBySide = items / team / teams;
         float[] largest = context.allocateFloatLocalArray(items);
         int[] found = context.allocateIntLocalArray(items);
         float[] held = new float[rows * blocks];
         float[] centre = new float[blocks];
         int[] offsets = new int[blocks];
         int item = context.localIdx;
-        int warp = item / WARP;
-        int lane = item - warp * WARP;
-        int side = warp / warps;
-        int firstMember = warp - side * warps;
+        int own = item / team;
+        int lane = item - own * team;
+        int side = own / teams;
+        int firstMember = own - side * teams;
         int tile = grouping.get(TILE);
         int period = grouping.get(PERIOD);
         int perHead = grouping.get(SCALES);
         int turns = grouping.get(TURNS);
-        int workGroups = (perHead + sideBySide * turns - 1) / (sideBySide * turns);
+        int members = grouping.get(MEMBERS);
+        int workGroups = grouping.get(WORK_GROUPS);
         int head = context.groupIdx / workGroups;
         int firstScale = (context.groupIdx - head * workGroups) * sideBySide * turns + side;
         int tokens = view.get(Elements.TOKENS);
@@ -154,7 +162,7 @@ public final class QuantizeQk {
         int meanStart = head * means * paddedDim + lane;
         int inputs = 0;
         for (int b = 0; b < blocks; b++) {
-            int channel = lane + b * WARP;
+            int channel = lane + b * team;
             if (whole == 0) {
                 channel = TornadoMath.min(channel, channels - 1);
             }
@@ -165,30 +173,32 @@ public final class QuantizeQk {
             int index = firstScale + turn * sideBySide;
             int set = index / groups;
             int firstRow = set * tile + (index - set * groups) * width;
-            int members = 0;
-            if (index < perHead) {
-                members = grouping.get(MEMBERS);
+            if (index > perHead - 1) {
+                members = 0;
             }
             for (int b = 0; b < blocks; b++) {
                 centre[b] = 0f;
             }
             if (means > 0 && members > 0) {
-                int meanAt = meanStart + firstRow / meanRows * paddedDim;
+                int meanAt = meanStart;
+                if (means > 1) {
+                    meanAt = meanStart + firstRow / meanRows * paddedDim;
+                }
                 for (int b = 0; b < blocks; b++) {
-                    centre[b] = mean.get(meanAt + b * WARP);
+                    centre[b] = mean.get(meanAt + b * team);
                 }
             }
             int chunks = 1;
             if (reread == 1) {
-                chunks = (members + warps * rows - 1) / (warps * rows);
+                chunks = (members + teams * rows - 1) / (teams * rows);
             }
             float amax = 0f;
             // 0 as long as all is finite, else NaN.
             float poison = 0f;
             for (int chunk = 0; chunk < chunks; chunk++) {
-                int first = firstMember + chunk * warps * rows;
+                int first = firstMember + chunk * teams * rows;
                 for (int r = 0; r < rows; r++) {
-                    int member = first + r * warps;
+                    int member = first + r * teams;
                     int row = firstRow + member / width * period + member % width;
                     if (whole == 0) {
                         row = TornadoMath.min(row, tokens - 1);
@@ -199,13 +209,13 @@ public final class QuantizeQk {
                     }
                 }
                 for (int r = 0; r < rows; r++) {
-                    int member = first + r * warps;
+                    int member = first + r * teams;
                     int row = firstRow + member / width * period + member % width;
                     for (int b = 0; b < blocks; b++) {
                         float y = 0f;
-                        if (whole == 1 || member < members && row < tokens && lane + b * WARP < channels) {
+                        if (whole == 1 || member < members && row < tokens && lane + b * team < channels) {
                             if (meanPerRow == 1) {
-                                centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * WARP);
+                                centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * team);
                             }
                             y = held[r * blocks + b] - centre[b];
                         }
@@ -219,9 +229,9 @@ public final class QuantizeQk {
                 // Infinite stands for NaN too, which a maximum would lose. TornadoVM would write the constant as a
                 // division.
                 amax = tokens * Float.MAX_VALUE * 2f;
-                for (int member = firstMember; member < members; member += warps) {
+                for (int member = firstMember; member < members; member += teams) {
                     int row = firstRow + member / width * period + member % width;
-                    for (int channel = lane; channel < channels; channel += WARP) {
+                    for (int channel = lane; channel < channels; channel += team) {
                         if (row < tokens) {
                             int at = start + row * tokenStride + channel;
                             float x = Elements.load(floats, halves, bfloats, type, at);
@@ -231,34 +241,44 @@ public final class QuantizeQk {
                 }
             }
             if (shuffle == 1) {
-                amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 16));
+                if (team == WARP) {
+                    amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 16));
+                }
                 amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 8));
                 amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 4));
                 amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 2));
                 amax = TornadoMath.max(amax, context.simdShuffleDown(amax, 1));
+                // Now the first of each team has that of its team.
+                float ofSecond = context.simdShuffleDown(amax, 16);
                 amax = context.simdBroadcastFirst(amax);
+                if (team < WARP) {
+                    ofSecond = context.simdBroadcastFirst(ofSecond);
+                    if (own % 2 == 1) {
+                        amax = ofSecond;
+                    }
+                }
             } else {
                 largest[item] = amax;
-                for (int lanes = WARP / 2; lanes > 0; lanes = lanes / 2) {
+                for (int lanes = team / 2; lanes > 0; lanes = lanes / 2) {
                     context.localBarrier();
                     if (lane < lanes) {
                         largest[item] = TornadoMath.max(largest[item], largest[item + lanes]);
                     }
                 }
                 context.localBarrier();
-                amax = largest[warp * WARP];
+                amax = largest[own * team];
             }
-            if (warps > 1) {
+            if (teams > 1) {
                 context.localBarrier();
                 if (lane == 0) {
-                    largest[warp] = amax;
+                    largest[own] = amax;
                 }
                 context.localBarrier();
-                for (int w = 0; w < warps; w++) {
-                    amax = TornadoMath.max(amax, largest[side * warps + w]);
+                for (int t = 0; t < teams; t++) {
+                    amax = TornadoMath.max(amax, largest[side * teams + t]);
                 }
             }
-            if (warps > 1 || shuffle == 0) {
+            if (teams > 1 || shuffle == 0) {
                 // The next turn writes what is read here.
                 context.localBarrier();
             }
@@ -280,17 +300,17 @@ public final class QuantizeQk {
                 scales.set(head * perHead + index, scale);
             }
             for (int chunk = 0; chunk < chunks; chunk++) {
-                int first = firstMember + chunk * warps * rows;
+                int first = firstMember + chunk * teams * rows;
                 for (int r = 0; r < rows; r++) {
-                    int member = first + r * warps;
+                    int member = first + r * teams;
                     int row = firstRow + member / width * period + member % width;
                     for (int b = 0; b < blocks; b++) {
                         float y = held[r * blocks + b];
                         if (reread == 1) {
                             y = 0f;
-                            if (member < members && row < tokens && lane + b * WARP < channels && sound == 1) {
+                            if (member < members && row < tokens && lane + b * team < channels && sound == 1) {
                                 if (meanPerRow == 1) {
-                                    centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * WARP);
+                                    centre[b] = mean.get(meanStart + row / meanRows * paddedDim + b * team);
                                 }
                                 y = Elements.load(floats, halves, bfloats, type, row * tokenStride + offsets[b]);
                                 y = y - centre[b];
@@ -298,8 +318,8 @@ public final class QuantizeQk {
                         }
                         if (whole == 1 || member < members) {
                             // Never beyond the limit by half; min keeps product and sum from becoming one operation.
-                            int code = Rounding.nearest(TornadoMath.min(limit, y * inverse));
-                            codes.set(codeStart + row * paddedDim + b * WARP, (byte) code);
+                            int code = Rounding.nearestBits(TornadoMath.min(limit, y * inverse));
+                            codes.set(codeStart + row * paddedDim + b * team, (byte) code);
                         }
                     }
                 }
@@ -308,7 +328,7 @@ public final class QuantizeQk {
 
         found[item] = inputs;
         context.localBarrier();
-        if (warp == 0) {
+        if (item < WARP) {
             for (int other = item + WARP; other < items; other += WARP) {
                 inputs = inputs + found[other];
             }

@@ -4,7 +4,6 @@ import io.sage4j.numeric.Numbers;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 import uk.ac.manchester.tornado.api.types.HalfFloat;
-import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -41,6 +40,10 @@ public final class QuantizeV {
     private static final float HALF_MAX = 65504f;
     /** Warps of a work-group of {@link #quantize}: a work-item has 32 keys of a tile of 128, and what it does once weighs little. */
     private static final int WARPS = ITEMS / CHANNELS;
+    /** Keys whose order is permuted; of each 16, a work-item has those of {@link #WORD} neighbouring positions. */
+    private static final int SIXTEEN = 16;
+    /** Codes in an int. */
+    private static final int WORD = PvCodes.PER_WORD;
     /** Warps of a work-group of {@link #scale}: 256 channels at most. */
     private static final int SCALE_WARPS = 8;
     /** Tokens of a span, if there are not more than {@link #MOST_SPANS}. */
@@ -48,7 +51,7 @@ public final class QuantizeV {
 
     private static final int MOST_SPANS = 32;
     /** Loads of a work-item that are under way together. */
-    private static final int HELD = 8;
+    private static final int HELD = 16;
     /** Two counts in one int: a work-group has fewer values than this. */
     private static final int SPLIT = 32768;
 
@@ -62,6 +65,11 @@ public final class QuantizeV {
     /** Work-items of one work-group of {@link #scale}: as many warps as take whole tokens. */
     public static int scaleItems(int paddedDim) {
         return SCALE_WARPS / (paddedDim / CHANNELS) * paddedDim;
+    }
+
+    /** Keys from the first of a work-item of {@link #quantize} to its {@code i}-th. */
+    private static int keyOf(int i) {
+        return PvCodes.keyAt(i / WORD * SIXTEEN + i % WORD);
     }
 
     /**
@@ -144,14 +152,15 @@ public final class QuantizeV {
      * Kernel: codes and scales.
      *
      * <p>Grid: heads x tiles x (paddedDim / {@link #CHANNELS}) work-groups of {@link #ITEMS} work-items. A warp reads 32 channels
-     * of one token after the other; the codes go through local memory, so that neighbours write neighbouring keys. Local
-     * memory: {@code 132 * blockK + 1664} bytes. In: a strided tensor. Out: codes [heads][tiles][paddedDim][blockK], zero in the
-     * padding; scales [heads][paddedDim]; counts [heads][tiles][paddedDim / 32][{@link #COUNTS}].
+     * of one token after the other, of such tokens that four codes of a work-item are neighbours; the codes go through local
+     * memory, so that neighbours write neighbouring keys. Local memory: {@code 32 * blockK + 1664} bytes, for FP16 {@code 128 *
+     * blockK + 1664}. In: a strided tensor. Out: codes [heads][tiles][paddedDim][blockK], zero in the padding, 8-bit ones by
+     * fours; scales [heads][paddedDim]; counts [heads][tiles][paddedDim / 32][{@link #COUNTS}].
      *
      * @param view where the tensor's elements lie
      * @param mean [heads][paddedDim]
      * @param largest what {@link #scale} found; not read for FP16
-     * @param codes output, 8-bit formats
+     * @param codes output, 8-bit formats, see {@link PvCodes#word}
      * @param halfCodes output, FP16
      * @param scales output, 8-bit formats
      * @param counts output
@@ -170,7 +179,7 @@ public final class QuantizeV {
             ShortArray bfloats,
             FloatArray mean,
             FloatArray largest,
-            ByteArray codes,
+            IntArray codes,
             HalfFloatArray halfCodes,
             FloatArray scales,
             IntArray counts,
@@ -183,7 +192,8 @@ public final class QuantizeV {
         int smooth = options % 2;
         int whole = options / WHOLE;
         int rows = blockK / WARPS;
-        int[] codeStage = context.allocateIntLocalArray(format == PvCodes.FP16 ? 1 : CHANNELS * (blockK + 1));
+        int perChannel = blockK / WORD;
+        int[] codeStage = context.allocateIntLocalArray(format == PvCodes.FP16 ? 1 : CHANNELS * (perChannel + 1));
         float[] halfStage = context.allocateFloatLocalArray(format == PvCodes.FP16 ? CHANNELS * (blockK + 1) : 1);
         float[] parts = context.allocateFloatLocalArray(ITEMS);
         int[] found = context.allocateIntLocalArray(ITEMS);
@@ -201,7 +211,8 @@ public final class QuantizeV {
         int head = headTile / tiles;
         int tile = headTile - head * tiles;
         int channel = firstChannel + lane;
-        int first = tile * blockK + warp;
+        // Key of position 4 * warp of the tile; the others of a work-item are at the same distances for every warp.
+        int first = tile * blockK + PvCodes.keyAt(WORD * warp);
         int channels = view.get(Elements.CHANNELS);
         int start = Elements.rowStart(view, head, 0) + TornadoMath.min(channel, channels - 1);
 
@@ -210,7 +221,7 @@ public final class QuantizeV {
             centre = mean.get(head * paddedDim + channel);
         }
         for (int i = 0; i < rows; i++) {
-            int row = first + i * WARPS;
+            int row = first + keyOf(i);
             if (whole == 0) {
                 row = TornadoMath.min(row, tokens - 1);
             }
@@ -247,29 +258,28 @@ public final class QuantizeV {
             }
         }
 
-        int place = lane * (blockK + 1);
-        int firstPlace = place + PvCodes.positionOf(warp);
         float leastKept = PvCodes.leastKept(format);
         float least = leastKept;
         float most = 0f;
         // 0 as long as all is finite, else NaN; where there are scales, those tell.
         float poison = 0f;
+        int place = lane * (perChannel + 1) + warp;
         for (int i = 0; i < rows; i++) {
             float y = 0f;
-            if (whole == 1 || first + i * WARPS < tokens && channel < channels) {
+            if (whole == 1 || first + keyOf(i) < tokens && channel < channels) {
                 y = held[i] - centre;
             }
             float scaled = y * inverse;
             least = TornadoMath.min(least, TornadoMath.abs(scaled));
-            // Keys 0, 4, 8 and 12 of 16 have positions 0, 8, 2 and 10.
-            int at = firstPlace + i / 4 * 16 + i % 2 * 8 + i / 2 % 2 * 2;
             if (format == PvCodes.FP16) {
                 most = TornadoMath.max(most, TornadoMath.abs(y));
                 poison = poison + y * 0f;
-                halfStage[at] = Rounding.halfRange(y);
-            }
-            if (format != PvCodes.FP16) {
-                codeStage[at] = PvCodes.bitsOf(scaled, format);
+                halfStage[lane * (blockK + 1) + WORD * warp + i / WORD * SIXTEEN + i % WORD] = Rounding.halfRange(y);
+            } else {
+                held[i] = PvCodes.codeOf(scaled, i % WORD == WORD - 1 ? 1 : 0, format);
+                if (i % WORD == WORD - 1) {
+                    codeStage[place + i / WORD * WARPS] = PvCodes.word(held[i - 3], held[i - 2], held[i - 1], held[i]);
+                }
             }
         }
         int inputs = 0;
@@ -282,8 +292,8 @@ public final class QuantizeV {
             if (channel < channels) {
                 end = TornadoMath.min((tile + 1) * blockK, tokens);
             }
-            for (int row = first; row < end; row += WARPS) {
-                float x = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
+            for (int i = 0; first + keyOf(i) < end; i++) {
+                float x = Elements.load(floats, halves, bfloats, type, start + (first + keyOf(i)) * tokenStride);
                 float y = x;
                 if (smooth == 1) {
                     y = x - mean.get(head * paddedDim + channel);
@@ -300,7 +310,8 @@ public final class QuantizeV {
                     }
                     if (format != PvCodes.FP16 && scaled == 0f) {
                         if (1f / scaled < 0f) {
-                            codeStage[place + PvCodes.positionOf(row - tile * blockK)] = PvCodes.negative(0, format);
+                            int at = place + i / WORD * WARPS;
+                            codeStage[at] = codeStage[at] + (PvCodes.negative(0, format) << 8 * (i % WORD));
                         }
                     }
                 }
@@ -310,21 +321,18 @@ public final class QuantizeV {
         lost[item] = saturated * SPLIT + flushed;
         context.localBarrier();
 
-        int base = (headTile * paddedDim + firstChannel) * blockK;
-        for (int line = 0; line < CHANNELS / WARPS; line++) {
-            int c = warp + line * WARPS;
-            for (int part = 0; part < blockK / CHANNELS; part++) {
-                int position = lane + part * CHANNELS;
-                int from = c * (blockK + 1) + position;
-                int to = base + c * blockK + position;
-                if (format == PvCodes.FP16) {
-                    // TornadoVM's OpenCL backend wants nothing between "new" and the constructor.
-                    float kept = halfStage[from];
-                    halfCodes.set(to, new HalfFloat(kept));
-                }
-                if (format != PvCodes.FP16) {
-                    codes.set(to, (byte) codeStage[from]);
-                }
+        int firstRow = headTile * paddedDim + firstChannel;
+        if (format == PvCodes.FP16) {
+            for (int n = 0; n < CHANNELS * blockK / ITEMS; n++) {
+                int at = item + n * ITEMS;
+                // TornadoVM's OpenCL backend wants nothing between "new" and the constructor.
+                float kept = halfStage[at + at / blockK];
+                halfCodes.set(firstRow * blockK + at, new HalfFloat(kept));
+            }
+        } else {
+            for (int n = 0; n < CHANNELS * perChannel / ITEMS; n++) {
+                int at = item + n * ITEMS;
+                codes.set(firstRow * perChannel + at, codeStage[at + at / perChannel]);
             }
         }
         if (warp == 0) {

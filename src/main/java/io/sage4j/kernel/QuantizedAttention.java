@@ -81,7 +81,7 @@ public final class QuantizedAttention {
      * </pre>
      *
      * @param factors see {@link #FACTORS}
-     * @param vCodes V in an 8-bit format
+     * @param vCodes V in an 8-bit format, see {@link PvCodes#word}
      * @param vHalves V in FP16
      * @param deltaS [batch * qHeads][qTiles][kTiles * blockK]
      * @param dim padded channels
@@ -95,7 +95,7 @@ public final class QuantizedAttention {
             FloatArray factors,
             ByteArray qCodes,
             ByteArray kCodes,
-            ByteArray vCodes,
+            IntArray vCodes,
             HalfFloatArray vHalves,
             FloatArray qScales,
             FloatArray kScales,
@@ -247,18 +247,21 @@ public final class QuantizedAttention {
             for (int sub = 0; sub < blockK; sub += stageKeys) {
                 context.localBarrier();
                 // V^T comes with the keys of every 16 permuted; it goes to stage[key][channel].
-                for (int e = item; e < stageKeys * dim; e += blockQ) {
+                int together = format == PvCodes.FP16 ? 1 : PvCodes.PER_WORD;
+                for (int e = item * together; e < stageKeys * dim; e += blockQ * together) {
                     int d = e / stageKeys;
                     int position = e - d * stageKeys;
-                    int key = PvCodes.keyAt(position);
                     int index = (kvTile * dim + d) * blockK + sub + position;
-                    float value = 0f;
                     if (format == PvCodes.FP16) {
-                        value = vHalves.get(index).getFloat32();
+                        stage[PvCodes.keyAt(position) * dim + d] =
+                                vHalves.get(index).getFloat32();
                     } else {
-                        value = PvCodes.decode(vCodes.get(index), format);
+                        int word = vCodes.get(index / PvCodes.PER_WORD);
+                        for (int i = 0; i < PvCodes.PER_WORD; i++) {
+                            stage[PvCodes.keyAt(position + i) * dim + d] =
+                                    PvCodes.decode(PvCodes.codeAt(word, i), format);
+                        }
                     }
-                    stage[key * dim + d] = value;
                 }
                 context.localBarrier();
                 if (first + sub <= last) {

@@ -16,6 +16,9 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  */
 public final class TokenMeans {
     private static final int SPAN = TokenMean.STRAND_SPAN;
+    /** Rows that a work-item holds: a divisor of the span. */
+    private static final int HELD = 16;
+
     private static final int STRANDS = SPAN / TokenMean.STRAND_ROWS;
 
     private TokenMeans() {}
@@ -62,21 +65,30 @@ public final class TokenMeans {
 
         float sum = 0f;
         if (channel < view.get(Elements.CHANNELS)) {
-            float[] held = new float[SPAN];
+            float[] held = new float[HELD];
+            float[] strands = new float[STRANDS];
             int token = view.get(Elements.TOKEN_STRIDE);
             int start = Elements.rowStart(view, head, 0) + channel;
             int span = first;
-            // Whole spans: all loads side by side, none under a condition.
+            // Whole spans: many loads side by side, none under a condition.
             while (span + SPAN <= end) {
-                for (int row = 0; row < SPAN; row++) {
-                    held[row] = Elements.load(floats, halves, bfloats, type, start + (span + row) * token);
+                for (int group = 0; group < STRANDS; group++) {
+                    strands[group] = 0f;
+                }
+                // Held at a time is a part of the span, so that there are more work-items on the device. This loop must
+                // stay one.
+                int spanEnd = TornadoMath.min(span + SPAN, end);
+                for (int next = span; next < spanEnd; next += HELD) {
+                    for (int row = 0; row < HELD; row++) {
+                        held[row] = Elements.load(floats, halves, bfloats, type, start + (next + row) * token);
+                    }
+                    for (int row = 0; row < HELD; row++) {
+                        int group = row % 8 / 2;
+                        strands[group] = strands[group] + held[row];
+                    }
                 }
                 for (int group = 0; group < STRANDS; group++) {
-                    float strand = held[2 * group] + held[2 * group + 1];
-                    for (int row = 8 + 2 * group; row < SPAN; row += 8) {
-                        strand = strand + held[row] + held[row + 1];
-                    }
-                    sum = sum + strand;
+                    sum = sum + strands[group];
                 }
                 span = span + SPAN;
             }
@@ -123,11 +135,16 @@ public final class TokenMeans {
         int count = TornadoMath.min(first + rows, view.get(Elements.TOKENS)) - first;
         int start = segment * parts * paddedDim + (place - segment * paddedDim);
         for (int lane = 0; lane < Numbers.MEAN_LANES; lane++) {
-            float sum = 0f;
-            for (int part = lane; part < parts; part += Numbers.MEAN_LANES) {
-                sum = sum + sums.get(start + part * paddedDim);
+            lanes[lane] = 0f;
+        }
+        // The loads of all lanes side by side, none under a condition.
+        for (int part = 0; part < parts; part += Numbers.MEAN_LANES) {
+            for (int lane = 0; lane < Numbers.MEAN_LANES; lane++) {
+                float more = sums.get(start + TornadoMath.min(part + lane, parts - 1) * paddedDim);
+                if (part + lane < parts) {
+                    lanes[lane] = lanes[lane] + more;
+                }
             }
-            lanes[lane] = sum;
         }
         for (int away = Numbers.MEAN_LANES / 2; away > 0; away = away / 2) {
             for (int lane = 0; lane < away; lane++) {

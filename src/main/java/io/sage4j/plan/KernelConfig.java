@@ -27,6 +27,10 @@ public record KernelConfig(
     public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 128, 32, 32 * 1024, false, true);
 
     static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
+    /** Elements of a group that a work-item has at least, if half a warp is enough for that. */
+    private static final int LEAST_OF_GROUP = 16;
+    /** How many times a work-item loads as much as it holds. */
+    private static final int LOADS = 2;
 
     /** @throws IllegalArgumentException if a size cannot work */
     public KernelConfig {
@@ -62,19 +66,20 @@ public record KernelConfig(
      * Who quantizes Q or K.
      *
      * @param items work-items of a work-group
-     * @param warps warps that share the rows of a group of scales
+     * @param team work-items that share a row
+     * @param teams teams that share the rows of a group of scales
      * @param rows rows that a work-item holds
      * @param turns how many times a work-group takes groups
      */
-    record QuantizeGroup(int items, int warps, int rows, int turns) {
-        /** Whether a group has more rows than its warps hold. */
+    record QuantizeGroup(int items, int team, int teams, int rows, int turns) {
+        /** Whether a group has more rows than its teams hold. */
         boolean rereads(int members) {
-            return members > warps * rows;
+            return members > teams * rows;
         }
 
         /** Whether every work-item has as many rows of as many groups. */
         boolean divides(int members, int scales) {
-            return members == warps * rows && scales % atOnce() == 0;
+            return members == teams * rows && scales % atOnce() == 0;
         }
 
         /** Work-groups that take so many groups. */
@@ -83,20 +88,24 @@ public record KernelConfig(
         }
 
         private int atOnce() {
-            return items / QuantizeQk.WARP / warps * turns;
+            return items / team / teams * turns;
         }
     }
 
-    /** As few warps for each group of scales as hold its rows; several turns where they have less to do than they can hold. */
+    /**
+     * As few teams for each group of scales as hold its rows, of half a warp where a whole one would have little of a group, since the
+     * scale costs the same; and several turns, so that what a work-item does once weighs little.
+     */
     QuantizeGroup quantizeGroup(ScaleGroups groups, int dim) {
         int members = groups.tile() / groups.groups();
-        int held = Math.max(1, quantizeElements / (dim / QuantizeQk.WARP));
-        int most = quantizeItems / QuantizeQk.WARP;
-        int warps = 1;
-        while (warps * held < members && 2 * warps <= most) {
-            warps *= 2;
+        int team = members * dim / QuantizeQk.WARP < LEAST_OF_GROUP ? QuantizeQk.WARP / 2 : QuantizeQk.WARP;
+        int held = Math.max(1, quantizeElements / (dim / team));
+        int most = quantizeItems / QuantizeQk.WARP * QuantizeQk.WARP / team;
+        int teams = 1;
+        while (teams * held < members && 2 * teams <= most) {
+            teams *= 2;
         }
-        int rows = Math.min(held, Math.ceilDiv(members, warps));
-        return new QuantizeGroup(most / warps * warps * QuantizeQk.WARP, warps, rows, held / rows);
+        int rows = Math.min(held, Math.ceilDiv(members, teams));
+        return new QuantizeGroup(most / teams * teams * team, team, teams, rows, LOADS * (held / rows));
     }
 }

@@ -96,7 +96,13 @@ final class MmaSteps {
             attendHalf(steps);
         } else {
             pack(steps, "pack-k", operands.kCodes(), stand.noInts, kTiles, MmaTiles.OF_K);
-            pack(steps, "pack-v", operands.vCodes(), stand.noInts, vTiles, MmaTiles.OF_V);
+            steps.graph.task(
+                    steps.elements("pack-v", operands.vCodes().getSize() / 2, config.items()),
+                    MmaTiles::packWords,
+                    steps.context,
+                    operands.vCodes(),
+                    vTiles,
+                    layout.paddedDim());
             attendFp8(steps);
         }
     }

@@ -5,6 +5,7 @@ import java.util.stream.Stream;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
  * What the quantizers of a plan write and its attention kernel reads, laid out as
@@ -14,7 +15,7 @@ import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
  * @param qScales scales of Q
  * @param kCodes codes of K
  * @param kScales scales of K
- * @param vCodes codes of V in an 8-bit format
+ * @param vCodes codes of V in an 8-bit format, by fours, see {@link io.sage4j.kernel.PvCodes#word}
  * @param vHalves V in FP16
  * @param vScales scales of V
  * @param qMeans [batch * qHeads][qTiles][paddedDim]
@@ -27,7 +28,7 @@ public record OperandArrays(
         FloatArray qScales,
         ByteArray kCodes,
         FloatArray kScales,
-        ByteArray vCodes,
+        IntArray vCodes,
         HalfFloatArray vHalves,
         FloatArray vScales,
         FloatArray qMeans,

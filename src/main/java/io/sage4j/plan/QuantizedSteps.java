@@ -116,7 +116,8 @@ final class QuantizedSteps implements AttentionSteps {
         if (who.divides(members, groups.count(rows)) && tokens == rows && shape.headDim() == layout.paddedDim()) {
             options += QuantizeQk.WHOLE;
         }
-        int[] numbers = QuantizeQk.grouping(groups, who.turns(), rows, meanRows, means, countsAt);
+        int[] numbers = QuantizeQk.grouping(
+                groups, who.turns(), rows, meanRows, means, countsAt, who.workGroups(groups.count(rows)));
         return new Grouping(groups, rows / groups.tile(), who, options, arrays.ints("grouping", numbers));
     }
 
@@ -130,7 +131,7 @@ final class QuantizedSteps implements AttentionSteps {
                 arrays.floats("scales of q", qHeads * qGroups.perHead()),
                 arrays.bytes("codes of k", layout.kSize()),
                 arrays.floats("scales of k", kvHeads * kGroups.perHead()),
-                half ? arrays.noBytes : arrays.bytes("codes of v", layout.kSize()),
+                half ? arrays.noInts : arrays.ints("codes of v", layout.kSize() / PvCodes.PER_WORD),
                 half ? arrays.halves("codes of v", layout.kSize()) : arrays.noHalves,
                 half ? arrays.noFloats : arrays.floats("scales of v", kvHeads * dim),
                 scheme.smoothQ() ? arrays.floats("means of q", qHeads * layout.qTiles() * dim) : arrays.noFloats,
@@ -269,7 +270,8 @@ final class QuantizedSteps implements AttentionSteps {
                 grouping.groups().groups(),
                 grouping.groups().width(),
                 who.items(),
-                who.warps(),
+                who.team(),
+                who.teams(),
                 who.rows(),
                 grouping.options());
     }

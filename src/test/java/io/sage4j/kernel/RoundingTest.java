@@ -103,10 +103,51 @@ class RoundingTest {
                     code = PvCodes.negative(code, kind);
                 }
                 same(format.encode(x) & 0xFF, code, x);
-                same(x == 0 ? 0 : code, PvCodes.bitsOf(x, kind) & 0xFF, x);
+                wordHas(x == 0 ? 0 : code, x, kind);
                 same(code % 128 == 0 ? 1 : 0, Math.abs(x) < PvCodes.leastKept(kind) ? 1 : 0, x);
             }
         });
+    }
+
+    /** In each of the four places of a word, the others holding other codes. */
+    private static void wordHas(int code, float x, int kind) {
+        int one = PvCodes.codeOfWeight(1, kind);
+        int minusTwo = PvCodes.negative(PvCodes.codeOfWeight(2, kind), kind);
+        int[] words = {
+            word(kind, x, 1, -2, 1), word(kind, -2, x, 1, -2), word(kind, 1, -2, x, 1), word(kind, 1, -2, -2, x)
+        };
+        int[][] expected = {
+            {code, one, minusTwo, one},
+            {minusTwo, code, one, minusTwo},
+            {one, minusTwo, code, one},
+            {one, minusTwo, minusTwo, code}
+        };
+        for (int n = 0; n < words.length; n++) {
+            for (int i = 0; i < PvCodes.PER_WORD; i++) {
+                same(expected[n][i] & 0xFF, words[n] >>> 8 * i & 0xFF, x);
+            }
+        }
+    }
+
+    private static int word(int kind, float first, float second, float third, float last) {
+        return PvCodes.word(
+                PvCodes.codeOf(first, 0, kind),
+                PvCodes.codeOf(second, 0, kind),
+                PvCodes.codeOf(third, 0, kind),
+                PvCodes.codeOf(last, 1, kind));
+    }
+
+    @Test
+    void int8CodesGoIntoWordsAndOut() {
+        for (int code = -127; code <= 127; code++) {
+            wordHas(code, code + 0.25f, PvCodes.INT8);
+            for (int i = 0; i < PvCodes.PER_WORD; i++) {
+                int word = word(
+                        PvCodes.INT8, i == 0 ? code : -3, i == 1 ? code : 5, i == 2 ? code : -7, i == 3 ? code : 9);
+                assertThat(PvCodes.decode(PvCodes.codeAt(word, i), PvCodes.INT8))
+                        .isEqualTo(code);
+            }
+        }
     }
 
     @ParameterizedTest

@@ -3,6 +3,7 @@ package io.sage4j.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.Variant;
+import io.sage4j.kernel.PvCodes;
 import io.sage4j.numeric.Float16;
 import io.sage4j.numeric.OperandLayout;
 import io.sage4j.numeric.PvFormat;
@@ -188,7 +189,8 @@ public final class PlanChecks {
         }
         // Codes under a NaN scale have no meaning.
         boolean sound = plain >= 0 && !Float.isNaN(model.vScales()[channel]);
-        checkCode(c, "v code", actual.vCodes().get(index), sound ? model.vCodes()[plain] : 0, 0, index, channel);
+        int code = PvCodes.codeAt(actual.vCodes().get(index / PvCodes.PER_WORD), index % PvCodes.PER_WORD);
+        checkCode(c, "v code", code, sound ? model.vCodes()[plain] : 0, 0, index, channel);
     }
 
     /** TornadoVM's PTX backend divides by {@code div.full}, to 2 ulp: what lies half way between codes may go either way. */

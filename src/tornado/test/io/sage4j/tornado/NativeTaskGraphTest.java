@@ -59,7 +59,7 @@ class NativeTaskGraphTest {
     private final KernelContext context = new KernelContext();
     private final FloatArray noFloats = new FloatArray(1);
     private final ShortArray noShorts = new ShortArray(1);
-    private final ByteArray noBytes = new ByteArray(1);
+    private final IntArray noInts = new IntArray(1);
 
     private static void requireCudaBackend() {
         boolean cuda = "cuda".equals(System.getProperty("sage4j.tornado.backend"));
@@ -101,7 +101,8 @@ class NativeTaskGraphTest {
             ByteArray codes) {
         int all = SHAPE.batch() * heads;
         IntArray view = view(heads, tokens);
-        IntArray grouping = IntArray.fromArray(QuantizeQk.grouping(groups, 1, rows, rows, mean == noFloats ? 0 : 1, 0));
+        IntArray grouping = IntArray.fromArray(
+                QuantizeQk.grouping(groups, 1, rows, rows, mean == noFloats ? 0 : 1, 0, groups.count(rows)));
         FloatArray scales = new FloatArray(all * groups.count(rows));
         IntArray counts = new IntArray(all * groups.count(rows));
         graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, view, grouping)
@@ -123,6 +124,7 @@ class NativeTaskGraphTest {
                         Elements.FLOAT16,
                         groups.groups(),
                         groups.width(),
+                        QuantizeQk.WARP,
                         QuantizeQk.WARP,
                         1,
                         groups.tile() / groups.groups(),
@@ -146,7 +148,7 @@ class NativeTaskGraphTest {
                         noShorts,
                         noFloats,
                         noFloats,
-                        noBytes,
+                        noInts,
                         codes,
                         noFloats,
                         counts,
@@ -166,7 +168,7 @@ class NativeTaskGraphTest {
         HalfFloatArray v = halves(in.v());
         int dim = SHAPE.headDim();
         int kvHeads = SHAPE.batch() * SHAPE.kvHeads();
-        graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, noFloats, noShorts, noBytes)
+        graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, noFloats, noShorts, noInts)
                 .transferToDevice(DataTransferMode.EVERY_EXECUTION, q, k, v);
         FloatArray mean = new FloatArray(kvHeads * dim);
         NativeTask meanTask = new NativeTask(KMean.kernel(DType.FLOAT16, dim), ARCH, kvHeads, dim / 32, 1);

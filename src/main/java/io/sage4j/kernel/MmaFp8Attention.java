@@ -329,78 +329,23 @@ public final class MmaFp8Attention {
                 if (side == 0) {
                     alphas[r] = alpha;
                 }
+                float shift = MmaTiles.shiftOf(mNew);
                 float sum = 0f;
                 for (int n = 0; n < 4; n++) {
-                    int word = 0;
-                    int factor = 1;
-                    for (int i = 0; i < 4; i++) {
-                        float score = x[n * 4 + i];
-                        int code = 0;
-                        if (score < Rounding.VISIBLE_FROM) {
-                            code = 0;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            code = Rounding.e4m3CodeOfWeight(weight);
-                        }
-                        word = word + code * factor;
-                        factor = factor * 256;
-                    }
-                    p0[r * 8 + n * 2 + side] = word;
+                    sum = codesOfWeights(x, n * 4, shift, offset, sum);
+                    p0[r * 8 + n * 2 + side] = PvCodes.word(x[n * 4], x[n * 4 + 1], x[n * 4 + 2], x[n * 4 + 3]);
                 }
-                for (int n = 0; n < 4; n++) {
-                    int word = 0;
-                    int factor = 1;
-                    for (int i = 0; i < 4; i++) {
-                        float score = x[(1 * 4 + n) * 4 + i];
-                        int code = 0;
-                        if (score < Rounding.VISIBLE_FROM) {
-                            code = 0;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            code = Rounding.e4m3CodeOfWeight(weight);
-                        }
-                        word = word + code * factor;
-                        factor = factor * 256;
-                    }
-                    p1[r * 8 + n * 2 + side] = word;
+                for (int n = 4; n < 8; n++) {
+                    sum = codesOfWeights(x, n * 4, shift, offset, sum);
+                    p1[r * 8 + n % 4 * 2 + side] = PvCodes.word(x[n * 4], x[n * 4 + 1], x[n * 4 + 2], x[n * 4 + 3]);
                 }
-                for (int n = 0; n < 4; n++) {
-                    int word = 0;
-                    int factor = 1;
-                    for (int i = 0; i < 4; i++) {
-                        float score = x[(2 * 4 + n) * 4 + i];
-                        int code = 0;
-                        if (score < Rounding.VISIBLE_FROM) {
-                            code = 0;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            code = Rounding.e4m3CodeOfWeight(weight);
-                        }
-                        word = word + code * factor;
-                        factor = factor * 256;
-                    }
-                    p2[r * 8 + n * 2 + side] = word;
+                for (int n = 8; n < 12; n++) {
+                    sum = codesOfWeights(x, n * 4, shift, offset, sum);
+                    p2[r * 8 + n % 4 * 2 + side] = PvCodes.word(x[n * 4], x[n * 4 + 1], x[n * 4 + 2], x[n * 4 + 3]);
                 }
-                for (int n = 0; n < 4; n++) {
-                    int word = 0;
-                    int factor = 1;
-                    for (int i = 0; i < 4; i++) {
-                        float score = x[(3 * 4 + n) * 4 + i];
-                        int code = 0;
-                        if (score < Rounding.VISIBLE_FROM) {
-                            code = 0;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            code = Rounding.e4m3CodeOfWeight(weight);
-                        }
-                        word = word + code * factor;
-                        factor = factor * 256;
-                    }
-                    p3[r * 8 + n * 2 + side] = word;
+                for (int n = 12; n < 16; n++) {
+                    sum = codesOfWeights(x, n * 4, shift, offset, sum);
+                    p3[r * 8 + n % 4 * 2 + side] = PvCodes.word(x[n * 4], x[n * 4 + 1], x[n * 4 + 2], x[n * 4 + 3]);
                 }
                 l = l * alpha + sum;
                 m = mNew;
@@ -530,5 +475,21 @@ public final class MmaFp8Attention {
             }
             context.localBarrier();
         }
+    }
+
+    /**
+     * Four scores become the codes of their weights. No branch around the weight of a hidden key, which is 0 as it is far below
+     * the shift: branches would be one after the other, and each would wait.
+     *
+     * @return {@code sum} and the weights
+     */
+    private static float codesOfWeights(float[] x, int from, float shift, float offset, float sum) {
+        float total = sum;
+        for (int j = from; j < from + 4; j++) {
+            float weight = Rounding.exp2((x[j] - shift) + offset);
+            total = total + weight;
+            x[j] = Rounding.e4m3CodeOfWeight(weight);
+        }
+        return total;
     }
 }

@@ -339,26 +339,23 @@ public final class MmaHalfAttention {
                     alphas[r] = alpha;
                 }
                 float sum = 0f;
+                // No branch around the weight of a hidden key, which is 0 as it is far below the shift: branches would
+                // be one after
+                // the other, and wait.
+                float shift = MmaTiles.shiftOf(mNew);
                 for (int n = 0; n < BLOCK_K / 8; n++) {
                     for (int i = 0; i < 4; i += 2) {
+                        float even = Rounding.exp2((x[n * 4 + i] - shift) + offset);
+                        float odd = Rounding.exp2((x[n * 4 + i + 1] - shift) + offset);
+                        sum = sum + even + odd;
                         // A hidden key gets the weight -0, by which a NaN of V is kept out below.
-                        int low = MINUS_ZERO;
-                        int high = -MINUS_ZERO;
-                        float score = x[n * 4 + i];
-                        if (score < Rounding.VISIBLE_FROM) {
+                        int low = Rounding.halfCodeOfWeight(even);
+                        if (x[n * 4 + i] < Rounding.VISIBLE_FROM) {
                             low = MINUS_ZERO;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            low = Rounding.halfCodeOfWeight(weight);
                         }
-                        score = x[n * 4 + i + 1];
-                        if (score < Rounding.VISIBLE_FROM) {
+                        int high = Rounding.halfCodeOfWeight(odd);
+                        if (x[n * 4 + i + 1] < Rounding.VISIBLE_FROM) {
                             high = -MINUS_ZERO;
-                        } else {
-                            float weight = Rounding.exp2((score - mNew) + offset);
-                            sum = sum + weight;
-                            high = Rounding.halfCodeOfWeight(weight);
                         }
                         p[n / 2 * A_WORDS + r * 8 + n % 2 * 4 + side * 2 + i / 2] = low + 65536 * high;
                     }

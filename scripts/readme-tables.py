@@ -8,7 +8,6 @@ import os
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 CALLS = "results/gpu/sage-h100.json"
-KERNEL = "results/gpu/hopper-kernel-h100.json"
 VARIANTS = "results/gpu/hopper-variants-h100.json"
 NAMED = ("int8-fp8-sm90", "int8-fp8-sm90-fast", "int8-fp16-sm90")
 MASK = {"none": "full", "top-left": "causal", "bottom-right": "causal, bottom right"}
@@ -30,15 +29,6 @@ def calls(record):
                   f" {peers['sageattention_kernel'] / r['attend_ms']:.2f} |") if upstream else ""
         yield (f"| {name(r)} | {r['ms']:.3f} | {r['one_by_one_ms']:.3f} | {peers['cudnn']:.3f} | {r['ratio']:.2f} |"
                f" {r['attend_ms']:.3f} | {r['attend_ratio']:.2f} | {r['tops']:.0f} | {r['l1']:.4f} |" + beside)
-
-
-def kernel(record):
-    yield "| head_dim, mask | tokens | from codes | ratio | Q quantized inside | ratio |"
-    yield "|---|---:|---:|---:|---:|---:|"
-    for r in record["rows"]:
-        tops = {name: sum(of) / len(of) for name, of in r["tops"].items()}
-        yield (f"| {r['head_dim']} {'causal' if r['causal'] else 'full'} | {r['tokens']} | {tops['codes']:.0f} | {r['codes_ratio']:.2f} |"
-               f" {tops['inside']:.0f} | {r['inside_ratio']:.2f} |")
 
 
 def variants(record):
@@ -71,7 +61,6 @@ def replace(path, title, rows):
 def main():
     for document in ("README.md", "docs/gpu-tensors.md"):
         replace(document, CALLS, calls(read(CALLS)))
-    replace("README.md", KERNEL, kernel(read(KERNEL)))
     replace("README.md", VARIANTS, variants(read(VARIANTS)))
 
 

@@ -16,9 +16,6 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
  */
 public final class TokenMeans {
     private static final int SPAN = TokenMean.STRAND_SPAN;
-    /** Rows that a work-item holds: a divisor of the span. */
-    private static final int HELD = 16;
-
     private static final int STRANDS = SPAN / TokenMean.STRAND_ROWS;
 
     private TokenMeans() {}
@@ -65,30 +62,21 @@ public final class TokenMeans {
 
         float sum = 0f;
         if (channel < view.get(Elements.CHANNELS)) {
-            float[] held = new float[HELD];
-            float[] strands = new float[STRANDS];
+            float[] held = new float[SPAN];
             int token = view.get(Elements.TOKEN_STRIDE);
             int start = Elements.rowStart(view, head, 0) + channel;
             int span = first;
-            // Whole spans: many loads side by side, none under a condition.
+            // Whole spans: all loads side by side, none under a condition.
             while (span + SPAN <= end) {
-                for (int group = 0; group < STRANDS; group++) {
-                    strands[group] = 0f;
-                }
-                // Held at a time is a part of the span, so that there are more work-items on the device. This loop must
-                // stay one.
-                int spanEnd = TornadoMath.min(span + SPAN, end);
-                for (int next = span; next < spanEnd; next += HELD) {
-                    for (int row = 0; row < HELD; row++) {
-                        held[row] = Elements.load(floats, halves, bfloats, type, start + (next + row) * token);
-                    }
-                    for (int row = 0; row < HELD; row++) {
-                        int group = row % 8 / 2;
-                        strands[group] = strands[group] + held[row];
-                    }
+                for (int row = 0; row < SPAN; row++) {
+                    held[row] = Elements.load(floats, halves, bfloats, type, start + (span + row) * token);
                 }
                 for (int group = 0; group < STRANDS; group++) {
-                    sum = sum + strands[group];
+                    float strand = held[2 * group] + held[2 * group + 1];
+                    for (int row = 8 + 2 * group; row < SPAN; row += 8) {
+                        strand = strand + held[row] + held[row + 1];
+                    }
+                    sum = sum + strand;
                 }
                 span = span + SPAN;
             }

@@ -1,6 +1,5 @@
 package io.sage4j.ptx.kernel;
 
-import io.sage4j.numeric.ExponentCode;
 import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Address;
@@ -17,8 +16,6 @@ import io.sage4j.ptx.RegType;
 import io.sage4j.ptx.Shuffle;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
-import io.sage4j.ptx.Vote;
-import io.sage4j.ptx.WarpBarrier;
 import io.sage4j.ptx.Wgmma;
 import io.sage4j.ptx.WgmmaWait;
 import java.util.ArrayList;
@@ -39,9 +36,6 @@ import java.util.List;
  *
  * <p>The warpgroups are not held to turns: while one exponentiates, another's products keep the tensor cores busy.
  *
- * <p>S are {@link FloatScores}; where c is not small, they first become exact distances from the largest one. That and masking
- * share one branch, decided while S is on its way.
- *
  * <p>Differences from the model: the row sum is of the rounded P; O alpha + T is rounded once; ex2, lg2 are approximate. A
  * NaN or infinity in E4M3 V reaches the whole channel, as in the model; a NaN in FP16 V also reaches rows that do not see its
  * key, if they see its tile.
@@ -52,27 +46,19 @@ final class WgmmaConsumer {
     /** Bytes of a row that one matrix instruction takes. */
     private static final int STEP_BYTES = 32;
 
-    /** Registers of P that it takes. */
-    private static final int STEP_REGS = 4;
-
     private static final int FLOAT = 4;
     private static final int HALF = 2;
     private static final int BARRIER = 8;
     /** Bytes that a swizzle keeps together. */
     private static final int CHUNK = 16;
 
-    private static final int LOW_BYTES_OF_TWO = 0x0040;
-    private static final int MINUS_INFINITY = 0xFF800000;
-    /** What an underflowed scale becomes, so that it times a hidden score is not NaN. */
-    private static final float LEAST_SCALE = 0x1p-126f;
-
     private final WgmmaAttention kernel;
     private final KernelBuilder k;
     private final WgmmaAttentionSpec spec;
     private final WgmmaParams in;
     private final WgmmaOrder order;
+    private final WgmmaSoftmax softmax;
     private final int dim;
-    private final float offset;
     private final Reg lane;
     private final Reg warpgroup;
     private final List<Reg> s;
@@ -80,10 +66,9 @@ final class WgmmaConsumer {
     /** P as left operands of the tensor cores; one of its steps at a time if it goes through shared memory. */
     private final List<Reg> p;
 
-    /** The warpgroup's P in shared memory, and where in it the lane stores its first matrices; null if P stays in registers. */
+    /** The warpgroup's P in shared memory; null if P stays in registers. */
     private final Reg pTile;
 
-    private final Reg pStore;
     /** {@link WgmmaAttention#place}s: of P, of the first of the warpgroup's tiles of Q, and of the first stages of K and V. */
     private final Reg pPlace;
 
@@ -119,7 +104,6 @@ final class WgmmaConsumer {
         spec = kernel.spec;
         in = kernel.in;
         dim = kernel.dim;
-        offset = spec.scheme().pOffset();
         order = WgmmaOrder.of(spec);
         lane = k.and(kernel.tid, 31);
         warpgroup = uniform(k.shr(kernel.tid, 7));
@@ -127,9 +111,9 @@ final class WgmmaConsumer {
         Wgmma.Form form = form();
         t = k.regs(form.accumulator(), form.registers(dim + N));
         int steps = spec.fp16() ? KEYS / 16 : KEYS / STEP_BYTES;
-        p = k.regs(RegType.B32, (spec.sharedP() ? 1 : steps) * STEP_REGS);
+        p = k.regs(RegType.B32, (spec.sharedP() ? 1 : steps) * WgmmaSoftmax.STEP_REGS);
         pTile = spec.sharedP() ? k.mad(Type.U32, warpgroup, Imm.of(WgmmaAttention.P_TILE), kernel.sharedP) : null;
-        pStore = spec.sharedP() ? pStore() : null;
+        Reg pStore = spec.sharedP() ? pStore() : null;
         pPlace = spec.sharedP() ? kernel.place(pTile) : null;
         Reg own = k.mad(Type.U32, warpgroup, Imm.of(WgmmaLayout.Q_ROWS * dim), kernel.sharedQ);
         qPlace = kernel.place(spec.keySharers() > 1 ? kernel.sharedQ : own);
@@ -143,6 +127,7 @@ final class WgmmaConsumer {
             endedMax.add(k.move(Type.F32, Imm.of(0f)));
             alpha.add(k.move(Type.F32, Imm.of(0f)));
         }
+        softmax = new WgmmaSoftmax(k, spec, s, p, pStore, max, alpha);
         left = k.reg(RegType.B32);
         hiding = k.reg(RegType.B32);
         further = k.reg(RegType.B32);
@@ -180,15 +165,15 @@ final class WgmmaConsumer {
 
     void attend() {
         take();
-        setScores();
+        softmax.setScores();
         awaitStage(kernel.fullK, passes, Imm.of(0));
-        readScale();
+        expectScores();
         startScores();
         k.emit(new WgmmaWait(0));
-        maximum();
+        takeScores();
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(sharers));
         k.when(hasNext(), () -> awaitStage(kernel.fullK, passes, Imm.of(0)));
-        exponentials();
+        softmax.exponentials();
         k.loop(this::hasNext, this::pass);
         startOutput(k.add(passes, -sharers));
         k.emit(new WgmmaWait(0));
@@ -212,12 +197,12 @@ final class WgmmaConsumer {
         Reg ended = k.compare(Relation.EQ, Type.U32, left, Imm.of(0));
         k.when(ended, this::takeNext);
         // Ahead of the products, behind whose start it would be waited for.
-        readScale();
+        expectScores();
         startScores();
         startOutput(k.add(passes, -sharers));
         k.emit(new WgmmaWait(1));
         List<Reg> factors = alpha.stream().map(a -> k.move(Type.F32, a)).toList();
-        maximum();
+        takeScores();
         k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(sharers));
         // The assembler would move the wait for T ahead of the maximum, which undoes the overlap: a loop whose address
         // hangs on the result stands in its way. An alpha is never negative.
@@ -229,7 +214,7 @@ final class WgmmaConsumer {
             accumulate(factors);
         }
         if (order.withSums()) {
-            exponentials();
+            softmax.exponentials();
         }
         k.when(ended, () -> {
             writeTile(k.add(begun, -1));
@@ -239,7 +224,7 @@ final class WgmmaConsumer {
             bringDown();
         }
         if (!order.withSums()) {
-            exponentials();
+            softmax.exponentials();
         }
     }
 
@@ -336,18 +321,6 @@ final class WgmmaConsumer {
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
     }
 
-    /**
-     * A score's register for the next Q K^T, from what was made of it. A product is faster than a move here: it keeps off the
-     * pipe that maxima and packing fill.
-     */
-    private void reset(Reg score, Reg from) {
-        k.set(score, Type.B32, k.bits(k.fma(from, Imm.of(0f), Imm.of(Numbers.ROUND_TO_INT))));
-    }
-
-    private void setScores() {
-        s.forEach(r -> k.set(r, Type.B32, Imm.of(FloatScores.START)));
-    }
-
     /** P V of a pass, in the background. */
     private void startOutput(Reg before) {
         if (!spec.pairsTiles()) {
@@ -363,7 +336,7 @@ final class WgmmaConsumer {
             boolean adds = spec.fp16() || step > 0;
             List<Reg> left = spec.sharedP()
                     ? List.of(further(shared, step * STEP_BYTES))
-                    : p.subList(STEP_REGS * step, STEP_REGS * (step + 1));
+                    : p.subList(WgmmaSoftmax.STEP_REGS * step, WgmmaSoftmax.STEP_REGS * (step + 1));
             k.emit(new Wgmma(form(), dim + N, t, left, from, adds));
         }
         k.emit(new Fence(Fence.Kind.WGMMA_COMMIT));
@@ -380,104 +353,27 @@ final class WgmmaConsumer {
         return bytes == 0 ? descriptor : k.add(Type.U64, descriptor, Imm.of(distance));
     }
 
-    // ---- softmax ----
+    // ---- what the softmax is told ----
 
-    private final List<Reg> shift = new ArrayList<>();
-    private Reg scale;
-    private final List<Reg> codeShift = new ArrayList<>();
-    /** The exponential that came last. */
-    private Reg latest;
-
-    private Reg codeScale;
-    private Reg masked;
-    private Reg coarse;
-    private Reg rare;
-
-    /** What the scores on their way will be multiplied by, and whether they need more than the usual. */
-    private void readScale() {
+    private void expectScores() {
         Reg at = k.mad(
                 Type.U32,
                 k.and(lane, 3),
                 Imm.of(FLOAT),
                 kernel.stageAddress(kernel.sharedScales, stage(passes), WgmmaLayout.K_SCALES * FLOAT));
-        scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
-        masked = k.compare(Relation.LE, Type.S32, left, hiding);
-        // What is not a number is coarse, lest it stay in the scores' registers.
-        Reg small = k.compare(Relation.LE, Type.F32, scale, Imm.of(FloatScores.smallScale(spec.fp16())));
-        coarse = k.get(Operation.NOT, Type.PRED, small);
-        rare = k.reg(RegType.PRED);
-        k.emit(new Vote(rare, k.get(Operation.OR, Type.PRED, masked, coarse)));
+        Reg scale = k.mul(Type.F32, qScale, k.load(Space.SHARED, Type.F32, Address.of(at)));
+        softmax.expect(scale, k.compare(Relation.LE, Type.S32, left, hiding));
     }
 
-    /**
-     * Takes the scores in: new maxima, and the factors of what was summed before. An exponent is {@code s * scale +
-     * zero - max + offset}, where {@code zero} takes off what the magic number puts on.
-     */
-    private void maximum() {
+    private void takeScores() {
         if (!spec.pairsTiles()) {
             release(kernel.emptyK, stage(passes));
         }
-        List<Reg> zero = new ArrayList<>();
-        for (int half = 0; half < 2; half++) {
-            zero.add(k.mul(Type.F32, scale, Imm.of(-Numbers.ROUND_TO_INT)));
-        }
-        k.when(rare, () -> {
-            k.when(masked, () -> {
-                mask();
-                Reg nothing = k.compare(Relation.EQ, Type.F32, scale, Imm.of(0f));
-                k.set(scale, Type.F32, k.select(Type.F32, nothing, Imm.of(LEAST_SCALE), scale));
-            });
-            k.when(coarse, () -> sharpen(zero));
-        });
-        shift.clear();
-        for (int half = 0; half < 2; half++) {
-            Reg m = k.fma(k.floating(largest(2 * half)), scale, zero.get(half));
-            m = k.max(Type.F32, m, k.shuffleXor(m, 1));
-            m = k.max(Type.F32, m, k.shuffleXor(m, 2));
-            m = k.max(Type.F32, m, max.get(half));
-            k.set(alpha.get(half), Operation.EX2, Type.F32, k.sub(Type.F32, max.get(half), m));
-            k.set(max.get(half), Type.F32, m);
-            shift.add(k.add(Type.F32, k.sub(Type.F32, zero.get(half), m), Imm.of(offset)));
-        }
+        softmax.maximum(this::limits);
     }
 
-    /**
-     * Where a unit of the integer scores is much in the exponent, scores become what they are below the thread's largest
-     * one, in units of 1. That one becomes 0, which is the largest integer too: the others are negative.
-     */
-    private void sharpen(List<Reg> zero) {
-        for (int half = 0; half < 2; half++) {
-            List<Reg> row = new ArrayList<>();
-            for (int i = 2 * half; i < s.size(); i += 4) {
-                row.add(s.get(i));
-                row.add(s.get(i + 1));
-            }
-            Reg top = k.move(Type.F32, Imm.of(Numbers.MASKED));
-            for (Reg r : row) {
-                Reg exact = k.mul(Type.F32, k.add(Type.F32, k.floating(r), Imm.of(-Numbers.ROUND_TO_INT)), scale);
-                k.set(r, Type.B32, exact);
-                k.set(top, Operation.MAX, Type.F32, top, exact);
-            }
-            for (Reg r : row) {
-                k.set(r, Type.B32, k.sub(Type.F32, k.floating(r), top));
-            }
-            k.set(zero.get(half), Type.F32, top);
-        }
-        k.set(scale, Type.F32, Imm.of(1f));
-    }
-
-    /** Largest score of one of the thread's two rows, as an integer: what is no mask is positive. */
-    private Reg largest(int from) {
-        Reg even = k.max(Type.S32, s.get(from), s.get(from + 1));
-        Reg odd = k.max(Type.S32, s.get(from + 4), s.get(from + 5));
-        for (int i = N; i < s.size(); i += N) {
-            even = k.max(Type.S32, k.max(Type.S32, even, s.get(i + from)), s.get(i + from + 1));
-            odd = k.max(Type.S32, k.max(Type.S32, odd, s.get(i + from + 4)), s.get(i + from + 5));
-        }
-        return k.max(Type.S32, even, odd);
-    }
-
-    private void mask() {
+    /** The last visible one of the thread's keys in each of its rows, counted from its first one. */
+    private List<Reg> limits() {
         WgmmaParams.Work work = kernel.ticket(begun).work();
         Reg row = firstRow(work);
         Reg tile = keyTile(work);
@@ -492,11 +388,7 @@ final class WgmmaConsumer {
             }
             limits.add(limit);
         }
-        for (int i = 0; i < s.size(); i++) {
-            int key = i / 4 * N + i % 2;
-            Reg visible = k.compare(Relation.GE, Type.S32, limits.get(i / 2 % 2), Imm.of(key));
-            k.set(s.get(i), Type.B32, k.select(Type.B32, visible, s.get(i), Imm.of(MINUS_INFINITY)));
-        }
+        return limits;
     }
 
     /** The key tile at hand. */
@@ -508,100 +400,7 @@ final class WgmmaConsumer {
         return k.mad(Type.U32, k.sub(Type.U32, in.passes(work), left), Imm.of(sharers), first);
     }
 
-    /**
-     * P, as left operands: with E4M3 the order of V's keys makes each register four neighbouring scores of the thread, with
-     * FP16 two.
-     */
-    private void exponentials() {
-        if (spec.fast()) {
-            placeCodes();
-        }
-        int count = s.size() / (spec.fp16() ? 2 : 4);
-        Reg all = scale;
-        for (int r = 0; r < count; r++) {
-            if (order.inHalves() && r == count / 2) {
-                scale = behind(latest, scale);
-            }
-            register(r);
-        }
-        scale = all;
-        if (spec.sharedP()) {
-            // A warp reads no rows of P but its own.
-            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
-            k.emit(new WarpBarrier());
-        }
-        if (!order.resetsAtOnce()) {
-            s.forEach(score -> reset(score, k.floating(score)));
-        }
-        // What was hidden, far below or not a number would stay.
-        k.when(rare, this::setScores);
-    }
-
-    /** A value that waits for an exponential: the assembler would work out all exponents first, and fill no gaps with them later. */
-    private Reg behind(Reg exponential, Reg value) {
-        return k.fma(exponential, Imm.of(0f), value);
-    }
-
-    /** A register of P. */
-    private void register(int r) {
-        Reg to = p.get(r % p.size());
-        if (spec.fp16()) {
-            Reg high = exponential(2 * r + 1, r % 2);
-            k.set(to, Type.B32, k.convert(Conversion.F16X2_FROM_F32, high, exponential(2 * r, r % 2)));
-            return;
-        }
-        int first = r / 4 * 16 + r / 2 % 2 * 8 + r % 2 * 2;
-        Reg low = pair(first, r % 2);
-        Reg high = spec.fast() ? codes(first + 4, r % 2) : pair(first + 4, r % 2);
-        k.set(to, Type.B32, k.pack(low, high));
-        if (spec.sharedP() && r % STEP_REGS == STEP_REGS - 1) {
-            // The swizzle is an exclusive or too.
-            int bytes = r / STEP_REGS * STEP_BYTES;
-            k.storeMatrix(Address.of(bytes == 0 ? pStore : k.xor(pStore, Imm.of(bytes))), p);
-        }
-    }
-
-    private Reg pair(int first, int half) {
-        return k.convert(Conversion.E4M3X2_FROM_F32, exponential(first + 1, half), exponential(first, half));
-    }
-
-    /**
-     * {@link ExponentCode} as a fraction of the largest code, so that one saturated product clamps it: what to multiply a
-     * score by and what to add.
-     */
-    private void placeCodes() {
-        codeScale = k.mul(Type.F32, scale, Imm.of(ExponentCode.PER_OCTAVE / ExponentCode.LARGEST));
-        codeShift.clear();
-        for (Reg each : shift) {
-            codeShift.add(k.fma(
-                    each,
-                    Imm.of(ExponentCode.PER_OCTAVE / ExponentCode.LARGEST),
-                    Imm.of(ExponentCode.ZERO / ExponentCode.LARGEST)));
-        }
-    }
-
-    /** Codes of two scores, straight from their exponents. */
-    private Reg codes(int first, int half) {
-        Reg both = k.get(Operation.PRMT, Type.B32, code(first, half), code(first + 1, half), Imm.of(LOW_BYTES_OF_TWO));
-        return k.unpack(both).get(0);
-    }
-
-    private Reg code(int i, int half) {
-        Reg score = k.floating(s.get(i));
-        Reg place = k.get(Operation.FMA_SATURATED, Type.F32, score, codeScale, codeShift.get(half));
-        if (order.resetsAtOnce()) {
-            reset(s.get(i), score);
-        }
-        return k.bits(k.fma(place, Imm.of(ExponentCode.LARGEST), Imm.of(Numbers.ROUND_TO_INT)));
-    }
-
-    private Reg exponential(int i, int half) {
-        latest = k.get(Operation.EX2, Type.F32, k.fma(k.floating(s.get(i)), scale, shift.get(half)));
-        if (order.resetsAtOnce()) {
-            reset(s.get(i), latest);
-        }
-        return latest;
-    }
+    // ---- sums ----
 
     private void accumulate(List<Reg> factor) {
         List<Reg> sums = wide();

@@ -190,6 +190,17 @@ class QuantizersTest {
         check(in, Variant.INT8_FP16.scheme(), new SimulatedAttention.Memory(type, false, padding));
     }
 
+    /** Beyond 128 channels a lane has five codes of a row, or six, which are no whole number of pairs of bytes. */
+    @ParameterizedTest
+    @CsvSource({"FLOAT16, 192, 0", "BFLOAT16, 160, 0", "FLOAT16, 180, 3"})
+    void wideHeadsOfPackedInt4(DType type, int dim, int padding) {
+        AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 2, 1, 130, 70, dim), dim)
+                .biasK(5f)
+                .rounded(type);
+        Scheme scheme = Variant.of("int4-fp8").scheme().withSmoothQ(false);
+        check(in, scheme, new SimulatedAttention.Memory(type, false, padding));
+    }
+
     @ParameterizedTest
     @CsvSource({
         "PER_THREAD, FLOAT16, 64, 130, 70, false, 0",

@@ -16,7 +16,9 @@ class PtxModuleTest {
         Reg zero = k.move(Type.B32, Imm.of(0));
         Operand c = shape.accumulator() == RegType.F32 ? Imm.of(0f) : zero;
         List<Reg> d = k.regs(shape.accumulator(), shape.accumulatorRegs());
-        k.mma(shape, d, List.of(zero, zero, zero, zero), List.of(zero, zero), Collections.nCopies(d.size(), c));
+        List<Reg> a = Collections.nCopies(shape.aRegs(), zero);
+        List<Reg> b = Collections.nCopies(shape.bRegs(), zero);
+        k.mma(shape, d, a, b, Collections.nCopies(d.size(), c));
         return k.build();
     }
 

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Measures how long a new process takes to its first result: with nothing cached, with the files of an earlier one, and with a class-data archive.
+
+usage: first-result.py OUT.json [--java JAVA] [--jars FOLDER]
+
+JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and lib/ (default: target, as `mvn package` leaves it).
+Milliseconds since Java started, as io.sage4j.bench.FirstResult tells them, for int8-fp8-sm90 on backend cuda.
+"""
+import datetime
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+NOTHING, WARM = 3, 7
+
+
+def first(java, jars, folder, *options):
+    """Runs it with caches in a folder; none without one."""
+    caches = {"SAGE4J_CACHE": os.path.join(folder, "ptx"), "CUDA_CACHE_PATH": os.path.join(folder, "cubin")} if folder else {
+        "SAGE4J_CACHE": "off", "CUDA_CACHE_DISABLE": "1"}
+    command = [java, "--enable-native-access=ALL-UNNAMED", *options, "-cp", os.pathsep.join(jars), "io.sage4j.bench.FirstResult", "cuda",
+               "int8-fp8-sm90"]
+    out = subprocess.run(command, env=dict(os.environ, **caches), check=True, capture_output=True, text=True, timeout=60).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def main():
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0].startswith("-"):
+        sys.exit(__doc__)
+    target = arguments.pop(0)
+    value = lambda name, otherwise: arguments[arguments.index(name) + 1] if name in arguments else otherwise
+    java, folder = value("--java", "java"), value("--jars", os.path.join(ROOT, "target"))
+    jars = sorted(glob.glob(os.path.join(folder, "sage4j-*.jar"))) + sorted(glob.glob(os.path.join(folder, "lib", "*.jar")))
+    smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    with tempfile.TemporaryDirectory() as caches:
+        archive = ["-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + os.path.join(caches, "sage4j.jsa"), "-Xlog:disable"]
+        record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=smi,
+                      commit=commit, command="scripts/first-result.py OUT.json", date=datetime.datetime.now(datetime.UTC).isoformat(),
+                      nothing_cached=[first(java, jars, None) for _ in range(NOTHING)], first_process=first(java, jars, caches),
+                      warm=[first(java, jars, caches) for _ in range(WARM)], archive_made=first(java, jars, caches, *archive),
+                      warm_with_archive=[first(java, jars, caches, *archive) for _ in range(WARM)])
+    with open(target + ".part", "w") as f:
+        json.dump(record, f, indent=1)
+    os.replace(target + ".part", target)
+    for name in ("nothing_cached", "warm", "warm_with_archive"):
+        runs = sorted(run["first_ms"] for run in record[name])
+        print(f"{name}: {runs[0]} to {runs[-1]} ms, median {runs[len(runs) // 2]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,8 @@ package io.sage4j.ptx.kernel;
 
 import io.sage4j.numeric.WgmmaLayout;
 import io.sage4j.ptx.Address;
-import io.sage4j.ptx.BulkCopy;
 import io.sage4j.ptx.Compare.Relation;
 import io.sage4j.ptx.Conversion;
-import io.sage4j.ptx.CopyCommit;
-import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Fence;
 import io.sage4j.ptx.GridDependency;
 import io.sage4j.ptx.Imm;
@@ -24,9 +21,6 @@ import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
 import java.util.List;
-import java.util.Objects;
-import java.util.function.Consumer;
-import java.util.stream.Stream;
 
 /**
  * Quantized attention on Hopper (docs/numerics.md, 5 and 6): INT8 Q K^T and E4M3 or FP16 P V with {@code wgmma}, operands
@@ -71,15 +65,15 @@ public final class WgmmaAttention {
     static final int P_TILE = WgmmaLayout.Q_ROWS * WgmmaLayout.KEYS;
 
     private static final int KEYS = WgmmaLayout.KEYS;
-    private static final int ROW_BYTES = 128;
+    static final int ROW_BYTES = 128;
     private static final int ONES_ROWS = 8;
     private static final int ONES_E4M3 = 0x38383838;
     private static final int ONES_FP16 = 0x3C003C00;
-    private static final int SCALE_BYTES = WgmmaLayout.K_SCALES * Float.BYTES;
-    private static final int Q_SCALE_BYTES = WgmmaLayout.Q_SCALES * Float.BYTES;
-    private static final int BARRIER = 8;
-    private static final int WARPGROUP_WARPS = 4;
-    private static final int LANES = 32;
+    static final int SCALE_BYTES = WgmmaLayout.K_SCALES * Float.BYTES;
+    static final int Q_SCALE_BYTES = WgmmaLayout.Q_SCALES * Float.BYTES;
+    static final int BARRIER = 8;
+    static final int WARPGROUP_WARPS = 4;
+    static final int LANES = 32;
 
     final KernelBuilder k;
     final WgmmaAttentionSpec spec;
@@ -185,11 +179,11 @@ public final class WgmmaAttention {
         return ticketAt(spec) + (spec.splitsKeys() ? 2 : 1) * Ticket.BYTES;
     }
 
-    private static int statisticsAt(WgmmaAttentionSpec spec) {
+    static int statisticsAt(WgmmaAttentionSpec spec) {
         return spec.qTiles() * Q_SCALE_BYTES;
     }
 
-    private static int ticketAt(WgmmaAttentionSpec spec) {
+    static int ticketAt(WgmmaAttentionSpec spec) {
         int statistics = (spec.appliesVScale() ? 1 : 0) + (spec.addsVMean() ? 1 : 0);
         return statisticsAt(spec) + statistics * spec.paddedDim() * Float.BYTES;
     }
@@ -235,12 +229,12 @@ public final class WgmmaAttention {
         if (spec.splitsKeys()) {
             // A K waits behind no V that there is no room for yet: each warpgroup is at a tile of its own.
             int last = thread + (WARPGROUP_WARPS - 1) * LANES;
-            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copy(true, false));
-            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(last)), () -> copy(false, true));
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copies().copy(true, false));
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(last)), () -> copies().copy(false, true));
         } else if (spec.copierQuantizes()) {
-            k.when(k.compare(Relation.LT, Type.U32, tid, Imm.of(thread + LANES)), this::copyAndQuantize);
+            k.when(k.compare(Relation.LT, Type.U32, tid, Imm.of(thread + LANES)), () -> copies().copyAndQuantize());
         } else {
-            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copy(true, true));
+            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(thread)), () -> copies().copy(true, true));
         }
         if (spec.quantizesQ()) {
             Reg others = k.compare(Relation.GE, Type.U32, tid, Imm.of(thread + LANES));
@@ -272,274 +266,22 @@ public final class WgmmaAttention {
         });
     }
 
-    /** Runs {@code body} in the copying thread. */
-    private void byOne(Runnable body) {
-        if (spec.copierQuantizes()) {
-            k.when(k.compare(Relation.EQ, Type.U32, tid, Imm.of(spec.consumers() * 128)), body);
-        } else {
-            body.run();
-        }
-    }
-
-    /**
-     * Ahead of all that copying threads read. Q as it is, which other warps read, was there before the kernel in front began; whatever
-     * else a call's kernels wrote is read behind this, or behind a copy.
-     */
-    private void awaitKernelInFront() {
-        k.emit(new GridDependency(GridDependency.Kind.WAIT));
-    }
-
-    /** A copying thread: of Q's codes and K, of V, or of all. */
-    private void copy(boolean keys, boolean values) {
-        awaitKernelInFront();
-        Reg stage = k.move(Type.U32, Imm.of(0));
-        Reg parity = k.move(Type.U32, Imm.of(1));
-        Reg begun = k.move(Type.U32, Imm.of(0));
-        k.loop(() -> isThere(begun), () -> {
-            WgmmaParams.Work work = in.work(in.number(begun));
-            Reg kvHead = in.kvHead(work.head());
-            if (keys) {
-                copyQ(work, kvHead, further(begun), begun);
-            }
-            k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-            Reg first = k.mul(Type.U32, kvHead, in.kTiles());
-            Reg fromK = keys ? k.index(in.k, first, kStage) : null;
-            Reg fromV = values ? k.index(in.v, first, vBytes()) : null;
-            Reg fromScales = keys ? k.index(in.kScale, first, SCALE_BYTES) : null;
-            Operand start = work.part() == null ? Imm.of(0) : work.part().firstKeyTile();
-            Reg last = k.add(in.kTiles(), -1);
-            k.range(start, endOfPasses(work), 1, j -> {
-                // Behind the last one comes none, but each of the warpgroups that share keys gets one, to find it
-                // hidden.
-                Reg there = work.part() == null ? j : k.min(Type.U32, j, last);
-                if (keys) {
-                    copyK(stage, parity, fromScales, fromK, there);
-                }
-                if (values) {
-                    copyV(stage, parity, fromV, there);
-                }
-                next(stage, parity, stages);
-            });
-        });
-    }
-
-    /**
-     * The copying warp where it quantizes too: it takes its share of the next work tile's rows when the first copies of a work
-     * tile have been started; with as many stages filled, there is the time. It keeps few registers meanwhile.
-     */
-    private void copyAndQuantize() {
-        Reg passes = k.move(Type.U32, Imm.of(0));
-        Reg begun = k.move(Type.U32, Imm.of(0));
-        Share share = new Share();
-        share.fetch();
-        awaitKernelInFront();
-        k.loop(() -> isThere(begun), () -> {
-            WgmmaParams.Work work = in.work(in.number(begun));
-            Reg kvHead = in.kvHead(work.head());
-            copyQ(work, kvHead, further(begun), begun);
-            k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-            Reg keys = k.mul(Type.U32, kvHead, in.kTiles());
-            Reg end = k.add(Type.U32, keys, work.keyTiles());
-            Reg pause = k.min(Type.U32, k.add(passes, stages), k.add(Type.U32, passes, work.keyTiles()));
-            k.loop(() -> k.compare(Relation.LT, Type.U32, keys, end), () -> {
-                Reg round = k.shr(passes, Integer.numberOfTrailingZeros(stages));
-                Reg parity = k.xor(k.and(round, 1), Imm.of(1));
-                Reg stage = k.and(passes, stages - 1);
-                copyK(stage, parity, in.kScale, in.k, keys);
-                copyV(stage, parity, in.v, keys);
-                k.set(passes, Operation.ADD, Type.U32, passes, Imm.of(1));
-                k.set(keys, Operation.ADD, Type.U32, keys, Imm.of(1));
-                k.when(k.compare(Relation.EQ, Type.U32, passes, pause), () -> share.until(begun));
-            });
-        });
-    }
-
-    /** Where the key tiles end that all warpgroups go through, each as many as the others. */
-    private Reg endOfPasses(WgmmaParams.Work work) {
-        if (work.part() == null) {
-            return work.keyTiles();
-        }
-        return k.mad(
-                Type.U32,
-                in.passes(work),
-                Imm.of(spec.keySharers()),
-                work.part().firstKeyTile());
-    }
-
-    /** Fills a stage of K, once it is empty, from so many tiles behind the addresses; V that shares its barriers follows. */
-    private void copyK(Reg stage, Reg parity, Reg fromScales, Reg fromK, Reg n) {
-        Reg kBarrier = stageAddress(fullK, stage, BARRIER);
-        await(stageAddress(emptyK, stage, BARRIER), parity);
-        byOne(() -> {
-            expect(kBarrier, kStage + SCALE_BYTES + (spec.pairsTiles() ? vBytes() : 0));
-            bulk(
-                    stageAddress(sharedScales, stage, SCALE_BYTES),
-                    k.index(fromScales, n, SCALE_BYTES),
-                    SCALE_BYTES,
-                    kBarrier);
-            bulk(stageAddress(sharedK, stage, kStage), k.index(fromK, n, kStage), kStage, kBarrier);
-        });
-    }
-
-    /** The same of V. */
-    private void copyV(Reg stage, Reg parity, Reg fromV, Reg n) {
-        Reg vBarrier = stageAddress(fullV, stage, BARRIER);
-        if (!spec.pairsTiles()) {
-            await(stageAddress(emptyV, stage, BARRIER), parity);
-        }
-        byOne(() -> {
-            if (!spec.pairsTiles()) {
-                expect(vBarrier, vBytes());
-            }
-            Reg toV = stageAddress(sharedV, stage, vStage);
-            Reg tileOfV = k.index(fromV, n, vBytes());
-            for (int part = 0; part < spec.vParts(); part++) {
-                Reg from = k.add(Type.U64, tileOfV, Imm.of((long) part * dim * ROW_BYTES));
-                bulk(k.add(toV, part * vPart), from, dim * ROW_BYTES, vBarrier);
-            }
-        });
-    }
-
-    /** Bytes of a tile of V as it comes. */
-    private int vBytes() {
-        return spec.vParts() * dim * ROW_BYTES;
-    }
-
-    private void copyQ(WgmmaParams.Work work, Reg kvHead, Reg further, Reg number) {
-        Reg buffer = qBuffer(number);
-        Reg barrier = stageAddress(fullQ, buffer, BARRIER);
-        await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
-        byOne(() -> copyNotes(work, kvHead, further, number, buffer, barrier));
-    }
-
-    private void copyNotes(WgmmaParams.Work work, Reg kvHead, Reg further, Reg number, Reg buffer, Reg barrier) {
-        Reg notes = notes(number);
-        Address ticket = Address.of(notes).plus(ticketAt(spec));
-        k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
-        if (work.part() != null) {
-            Address of = ticket.plus(Ticket.BYTES);
-            k.store(
-                    Space.SHARED,
-                    Type.B32,
-                    of,
-                    work.part().number(),
-                    work.part().firstKeyTile());
-        }
-        int statistics = dim * Float.BYTES;
-        List<Reg> arrays =
-                Stream.of(in.vScale, in.vMean).filter(Objects::nonNull).toList();
-        int codes = spec.quantizesQ() ? 0 : qStage + spec.qTiles() * Q_SCALE_BYTES;
-        expect(barrier, codes + arrays.size() * statistics);
-        if (!spec.quantizesQ()) {
-            copyCodes(work, buffer, notes, barrier);
-        }
-        Reg statisticsTo = k.add(notes, statisticsAt(spec));
-        for (int n = 0; n < arrays.size(); n++) {
-            Reg from = k.index(arrays.get(n), kvHead, statistics);
-            bulk(k.add(statisticsTo, n * statistics), from, statistics, barrier);
-        }
-    }
-
-    private void copyCodes(WgmmaParams.Work work, Reg buffer, Reg notes, Reg barrier) {
-        Reg to = stageAddress(sharedQ, buffer, qStage);
-        int bytes = WgmmaLayout.Q_ROWS * dim;
-        for (int w = 0; w < spec.qTiles(); w++) {
-            Reg from = in.qTile(work, Imm.of(w));
-            bulk(k.add(to, w * bytes), k.index(in.q, from, bytes), bytes, barrier);
-            bulk(k.add(notes, w * Q_SCALE_BYTES), k.index(in.qScale, from, Q_SCALE_BYTES), Q_SCALE_BYTES, barrier);
-        }
+    private WgmmaCopies copies() {
+        return new WgmmaCopies(this);
     }
 
     /** The warps that only quantize Q: while all codes that there is room for wait, the next rows are on their way from memory. */
     private void quantize() {
-        Share share = new Share();
+        WgmmaShare share = new WgmmaShare(this);
         k.loop(share::further, () -> {
             share.fetch();
             share.take();
         });
     }
 
-    /** A warp's part of the rows of each work tile. */
-    private final class Share {
-        private final Reg lane = k.and(tid, LANES - 1);
-        private final Reg warp = spec.copierQuantizes() ? null : warp();
-        private final WgmmaQuery query =
-                new WgmmaQuery(k, spec.output(), spec.scheme().granularity(), dim, lane);
-        private final Reg number = k.move(Type.U32, Imm.of(0));
-        private final Reg negative = k.compare(Relation.LT, Type.F32, in.scoreScale, Imm.of(0f));
-
-        /** Whether there is another work tile. */
-        Reg further() {
-            return isThere(number);
-        }
-
-        /** Goes on until the part of a work tile is done, if there is one; the rows of the next one are under way already. */
-        void until(Reg last) {
-            k.loop(() -> k.and(further(), k.compare(Relation.LE, Type.U32, number, last)), () -> {
-                take();
-                k.when(further(), this::fetch);
-            });
-        }
-
-        /** Quantizes the part of the next work tile. */
-        void take() {
-            Reg buffer = qBuffer(number);
-            await(stageAddress(emptyQ, buffer, BARRIER), k.xor(qParity(number), Imm.of(1)));
-            Reg codes = stageAddress(sharedQ, buffer, qStage);
-            Reg notes = notes(number);
-            k.emit(new CopyWait(0));
-            units(unit -> query.quantize(
-                    stageAddress(sharedRaw, unit, query.rawBytes()),
-                    stageAddress(codes, unit, query.codeBytes()),
-                    stageAddress(notes, unit, query.scaleBytes()),
-                    negative));
-            k.emit(new Fence(Fence.Kind.PROXY_ASYNC));
-            k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE, Address.of(stageAddress(fullQ, buffer, BARRIER)), null));
-            k.set(number, Operation.ADD, Type.U32, number, Imm.of(1));
-        }
-
-        /** Starts the copies of the part of the next work tile. */
-        void fetch() {
-            WgmmaParams.Work work = in.work(in.number(number));
-            Reg head = in.qHead(work.head());
-            Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
-            Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
-            units(unit -> {
-                Reg first = k.mad(
-                        Type.U32, unit, Imm.of(WgmmaQuery.unitRows(spec.scheme().granularity())), start);
-                query.fetch(
-                        stageAddress(sharedRaw, unit, query.rawBytes()),
-                        k.mad64(first, tokenBytes, head),
-                        tokenBytes,
-                        k.sub(Type.S32, in.qoLen, first),
-                        in.channels);
-            });
-            k.emit(new CopyCommit());
-        }
-
-        /** Number of the warp behind the copying one. */
-        private Reg warp() {
-            return k.add(k.shr(tid, 5), -(spec.consumers() * WARPGROUP_WARPS + 1));
-        }
-
-        /** The warp's units, as far apart as there are warps. */
-        private void units(Consumer<Reg> body) {
-            int warps = spec.queryWarps();
-            int units = spec.rows() / WgmmaQuery.unitRows(spec.scheme().granularity());
-            // The copying warp comes last; it has no register for its number.
-            Reg first = warp != null ? warp : k.and(warp(), warps - 1);
-            k.range(first, Imm.of(units), warps, body);
-        }
-    }
-
     /** Whether the CTA has a work tile in a round. */
-    private Reg isThere(Reg round) {
+    Reg isThere(Reg round) {
         return k.compare(Relation.LT, Type.U32, in.number(round), in.count);
-    }
-
-    /** 1 if a work tile follows that of a round, else 0. */
-    private Reg further(Reg round) {
-        return k.select(Type.U32, isThere(k.add(round, 1)), Imm.of(1), Imm.of(0));
     }
 
     /** The buffer of Q of a work tile, counted over those of the CTA. */
@@ -584,14 +326,6 @@ public final class WgmmaAttention {
         static final int BYTES = 16;
     }
 
-    private void expect(Reg barrier, int bytes) {
-        k.emit(new Mbarrier(Mbarrier.Kind.ARRIVE_EXPECT, Address.of(barrier), Imm.of(bytes)));
-    }
-
-    private void bulk(Reg to, Reg from, int bytes, Reg barrier) {
-        k.emit(new BulkCopy(Address.of(to), Address.of(from), Imm.of(bytes), Address.of(barrier)));
-    }
-
     /** Address of an element of a ring. */
     Reg stageAddress(Reg base, Reg stage, int bytes) {
         return k.mad(Type.U32, stage, Imm.of(bytes), base);
@@ -604,15 +338,6 @@ public final class WgmmaAttention {
             k.emit(new MbarrierTry(done, Address.of(barrier), parity));
             return k.get(Operation.NOT, Type.PRED, done);
         });
-    }
-
-    /** The next stage of a ring, and its parity. */
-    void next(Reg stage, Reg parity, int stages) {
-        Reg last = k.compare(Relation.EQ, Type.U32, stage, Imm.of(stages - 1));
-        Reg further = k.add(stage, 1);
-        Reg flipped = k.xor(parity, Imm.of(1));
-        k.set(stage, Type.U32, k.select(Type.U32, last, Imm.of(0), further));
-        k.set(parity, Type.U32, k.select(Type.U32, last, flipped, parity));
     }
 
     /** What a matrix descriptor (PTX ISA, wgmma) says of a tile's address. So many bytes further it is {@link #inDescriptor} more. */

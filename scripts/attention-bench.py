@@ -12,6 +12,7 @@ Both sides are timed alike: the GPU rests, as it clocks lower for a while after 
 the other; the median of the GPU's time. PyTorch's are timed before sage4j's process and after it, shapes of one head_dim and mask at a time,
 and the mean of both medians counts, so that a GPU that grows warmer favours nobody; `cudnn_ms` has the two.
 """
+import argparse
 import json
 import os
 import shlex
@@ -24,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import gpu_record
 from gpu_median import median
 
 BATCH, HEADS = 4, 32
@@ -103,30 +105,28 @@ def row(variant, dim, causal, n, m, before, after):
 
 
 def main():
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0].startswith("-"):
-        sys.exit(__doc__)
-    target = arguments.pop(0)
-    command = arguments[arguments.index("--sage4j") + 1] if "--sage4j" in arguments else "./sage4j"
-    variants = arguments[arguments.index("--variants") + 1].split(",") if "--variants" in arguments else [VARIANT]
-    shapes = QUICK if "--quick" in arguments else BESIDE if "--variants" in arguments else FULL
-    of_peers = lambda: {n: peers(dim, causal != "none", n, "--variants" not in arguments) for n in lengths}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--sage4j", default="./sage4j")
+    shorter = parser.add_mutually_exclusive_group()
+    shorter.add_argument("--quick", action="store_true")
+    shorter.add_argument("--variants")
+    arguments = parser.parse_args()
+    variants = arguments.variants.split(",") if arguments.variants else [VARIANT]
+    shapes = QUICK if arguments.quick else BESIDE if arguments.variants else FULL
+    of_peers = lambda: {n: peers(dim, causal != "none", n, not arguments.variants) for n in lengths}
     rows, records = [], []
     for dim, causal, lengths in shapes:
         before = of_peers()
-        of_group = {variant: ours(command, variant, dim, causal, lengths) for variant in variants}
+        of_group = {variant: ours(arguments.sage4j, variant, dim, causal, lengths) for variant in variants}
         after = of_peers()
         records += of_group.values()
         for variant, record in of_group.items():
             rows += [row(variant, dim, causal, n, m, before[n], after[n]) for n, m in zip(lengths, record["measurements"])]
-    smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
-                         text=True).stdout.strip()
     merged = dict(what=f"{', '.join(variants)} on tensors in GPU memory beside PyTorch; B={BATCH}, H={HEADS}, FP16, N(0,1); ratio: cuDNN's time"
-                       " over ours", machine=smi, torch=torch.__version__, command="scripts/attention-bench.py " + " ".join(sys.argv[1:]),
+                       " over ours", machine=gpu_record.machine(), torch=torch.__version__, command="scripts/attention-bench.py " + " ".join(sys.argv[1:]),
                   date=records[0]["date"], commit=records[0]["commit"], rows=rows)
-    with open(target + ".part", "w") as f:
-        json.dump(merged, f, indent=1)
-    os.replace(target + ".part", target)
+    gpu_record.write(arguments.out, merged)
     print("| head_dim, mask | tokens | variant | ms | one by one | cuDNN ms | ratio | attention ms | ratio | TOPS | rel. L1 | start us |")
     print("|---|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for r in rows:

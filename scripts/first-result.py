@@ -6,13 +6,15 @@ usage: first-result.py OUT.json [--java JAVA] [--jars FOLDER]
 JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and lib/ (default: target, as `mvn package` leaves it).
 Milliseconds since Java started, as io.sage4j.bench.FirstResult tells them, for int8-fp8-sm90 on backend cuda.
 """
+import argparse
 import datetime
 import glob
 import json
 import os
 import subprocess
-import sys
 import tempfile
+
+import gpu_record
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 NOTHING, WARM = 3, 7
@@ -29,25 +31,23 @@ def first(java, jars, folder, *options):
 
 
 def main():
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0].startswith("-"):
-        sys.exit(__doc__)
-    target = arguments.pop(0)
-    value = lambda name, otherwise: arguments[arguments.index(name) + 1] if name in arguments else otherwise
-    java, folder = value("--java", "java"), value("--jars", os.path.join(ROOT, "target"))
-    jars = sorted(glob.glob(os.path.join(folder, "sage4j-*.jar"))) + sorted(glob.glob(os.path.join(folder, "lib", "*.jar")))
-    smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True).stdout.strip()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("--java", default="java")
+    parser.add_argument("--jars", default=os.path.join(ROOT, "target"))
+    arguments = parser.parse_args()
+    java, jars = arguments.java, [jar for part in ("sage4j-*.jar", "lib/*.jar") for jar in sorted(glob.glob(os.path.join(arguments.jars, part)))]
+    if not jars:
+        parser.error(f"no sage4j-*.jar in {arguments.jars}: run mvn package, or say --jars FOLDER")
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory() as caches:
         archive = ["-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + os.path.join(caches, "sage4j.jsa"), "-Xlog:disable"]
-        record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=smi,
+        record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=gpu_record.machine(),
                       commit=commit, command="scripts/first-result.py OUT.json", date=datetime.datetime.now(datetime.UTC).isoformat(),
                       nothing_cached=[first(java, jars, None) for _ in range(NOTHING)], first_process=first(java, jars, caches),
                       warm=[first(java, jars, caches) for _ in range(WARM)], archive_made=first(java, jars, caches, *archive),
                       warm_with_archive=[first(java, jars, caches, *archive) for _ in range(WARM)])
-    with open(target + ".part", "w") as f:
-        json.dump(record, f, indent=1)
-    os.replace(target + ".part", target)
+    gpu_record.write(arguments.out, record)
     for name in ("nothing_cached", "warm", "warm_with_archive"):
         runs = sorted(run["first_ms"] for run in record[name])
         print(f"{name}: {runs[0]} to {runs[-1]} ms, median {runs[len(runs) // 2]}")

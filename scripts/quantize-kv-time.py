@@ -8,13 +8,11 @@ H=32, FP16, N(0,1) with a mean. Times are medians of 21 runs, clearing of the co
 and codes once. Needs PyTorch and CuPy.
 """
 import importlib
-import json
-import os
-import subprocess
 import sys
 
 import torch
 
+import gpu_record
 from gpu_median import median
 
 check = importlib.import_module("wgmma-check")
@@ -106,13 +104,10 @@ def main():
         rows.append(time_shape(names, *shape))
         print(rows[-1], flush=True)
         torch.cuda.empty_cache()
-    machine = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True)
     record = dict(what="quantize-kv: K and V to codes; B=4, H=32, FP16; us: medians of 21 runs, clearing of the counters included",
-                  machine=machine.stdout.strip(), command="scripts/quantize-kv-time.py " + " ".join(sys.argv[1:]), copy_gbs=copy,
+                  machine=gpu_record.machine(), command="scripts/quantize-kv-time.py " + " ".join(sys.argv[1:]), copy_gbs=copy,
                   odd_lengths=f"{done - wrong} of {done} bit-equal to {names[0]}", rows=rows)
-    with open(target + ".part", "w") as f:
-        json.dump(record, f, indent=1)
-    os.replace(target + ".part", target)
+    gpu_record.write(target, record)
 
 
 if __name__ == "__main__":

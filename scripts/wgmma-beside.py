@@ -6,32 +6,24 @@ usage: wgmma-beside.py PTX_DIR OUT.json
 PTX_DIR as scripts/wgmma-ptx.sh makes it. B=4, H=32, FP16, N(0,1), causal alignment top left; each is timed twice, the three after each
 other. The kernel's outputs are checked by scripts/wgmma-check.py. Needs PyTorch and CuPy.
 """
-import importlib.util
-import json
-import os
-import subprocess
+import importlib
 import sys
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import gpu_record
 from gpu_median import median
+
+check = importlib.import_module("wgmma-check")
 
 SHAPES = [(128, False, 1024), (128, False, 2048), (128, False, 4096), (128, False, 8192), (128, False, 32768), (128, True, 4096),
           (64, False, 4096), (64, False, 8192), (64, False, 32768)]
 BATCH, HEADS, ROUNDS = 4, 32, 2
 
 
-def check_module():
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wgmma-check.py")
-    spec = importlib.util.spec_from_file_location("wgmma_check", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def row(check, folder, dim, causal, n):
+def row(folder, dim, causal, n):
     torch.manual_seed(n)
     q, k, v = (torch.randn(BATCH, HEADS, n, dim, device="cuda", dtype=torch.half) for _ in range(3))
     parts = [check.quantize(q[i:i + 1], k[i:i + 1], v[i:i + 1], 448.0) for i in range(BATCH)]
@@ -62,18 +54,14 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     folder, target = sys.argv[1:]
-    check = check_module()
     rows = []
     for shape in SHAPES:
-        rows.append(row(check, folder, *shape))
+        rows.append(row(folder, *shape))
         print(rows[-1], flush=True)
         torch.cuda.empty_cache()
-    machine = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True)
-    record = dict(what="int8-fp8-sm90, attention kernel alone, beside PyTorch's cuDNN; TOPS, each of two medians of 21", machine=machine.stdout.strip(),
+    record = dict(what="int8-fp8-sm90, attention kernel alone, beside PyTorch's cuDNN; TOPS, each of two medians of 21", machine=gpu_record.machine(),
                   torch=torch.__version__, command="scripts/wgmma-beside.py " + " ".join(sys.argv[1:]), rows=rows)
-    with open(target + ".part", "w") as f:
-        json.dump(record, f, indent=1)
-    os.replace(target + ".part", target)
+    gpu_record.write(target, record)
 
 
 if __name__ == "__main__":

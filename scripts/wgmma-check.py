@@ -10,7 +10,6 @@ with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is
 Needs PyTorch and CuPy. Times are medians of event-timed launches.
 """
 import functools
-import json
 import math
 import os
 import re
@@ -25,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import gpu_record
 from gpu_median import median
 
 KEY_AT = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]
@@ -469,14 +469,10 @@ def main():
                                     (128, True, "pv16", [8192]), (64, False, "pv16", [8192])], seed)
         pipeline = time_pipeline(folder, [(128, False, "f32", ns), (128, True, "f32", [4096, 32768]),
                                           (64, False, "f32", [4096, 32768]), (128, False, "fast", ns), (128, False, "pv16", [4096, 8192, 32768])], seed)
-    smi = subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True,
-                         text=True).stdout.strip()
     record = dict(what="native Hopper kernels; timings: attention alone; pipeline: from FP16 on; B=4, H=32, FP16 N(0,1) inputs",
-                  machine=smi, torch=torch.__version__, command=" ".join(["scripts/wgmma-check.py"] + sys.argv[1:]), seed=seed,
+                  machine=gpu_record.machine(), torch=torch.__version__, command=" ".join(["scripts/wgmma-check.py"] + sys.argv[1:]), seed=seed,
                   checks=rows, quantizers=quantizers, order=order, timings=timings, pipeline=pipeline)
-    with open(target + ".part", "w") as f:
-        json.dump(record, f, indent=1)
-    os.replace(target + ".part", target)
+    gpu_record.write(target, record)
     sys.exit(0 if ok else 1)
 
 

@@ -41,6 +41,11 @@ public record AttentionShape(int batch, int qHeads, int kvHeads, int qoLen, int 
         return qHeads / kvHeads;
     }
 
+    /** Whether a diagonal, by which query i sees the keys j with {@code j <= i + diagonal}, hides a key from a query. */
+    public boolean isCausal(int diagonal) {
+        return diagonal < kvLen - 1;
+    }
+
     /** Key/value head of a query head. */
     public int kvHead(int qHead) {
         return qHead / groupSize();

@@ -38,6 +38,7 @@ public final class VariantModel {
             boolean roundedShifts,
             IntUnaryOperator partOfTile,
             int parts) {
+        rung.requireFits(scheme);
         this.partOfTile = partOfTile;
         this.parts = parts;
         this.in = in;
@@ -90,38 +91,29 @@ public final class VariantModel {
      */
     public static ModelResult runInParts(
             AttentionInputs in, Rung rung, Scheme scheme, IntUnaryOperator partOfTile, int parts) {
-        return run(in, rung, scheme, false, false, partOfTile, parts);
+        return new VariantModel(in, rung, scheme, false, false, partOfTile, parts).run();
     }
 
     private static ModelResult run(
             AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, boolean roundedShifts) {
-        return run(in, rung, scheme, roundedSum, roundedShifts, tile -> 0, 1);
+        return new VariantModel(in, rung, scheme, roundedSum, roundedShifts, tile -> 0, 1).run();
     }
 
-    private static ModelResult run(
-            AttentionInputs in,
-            Rung rung,
-            Scheme scheme,
-            boolean roundedSum,
-            boolean roundedShifts,
-            IntUnaryOperator partOfTile,
-            int parts) {
-        rung.requireFits(scheme);
-        VariantModel model = new VariantModel(in, rung, scheme, roundedSum, roundedShifts, partOfTile, parts);
+    private ModelResult run() {
         NumericCounts[] counts = {new NumericCounts(0, 0, 0, in.v().length)};
         Optional<QuantizedOperands> operands = Optional.empty();
         if (rung.isQuantized()) {
             QuantizedOperands quantized = OperandModel.quantize(in, scheme, counts);
             operands = Optional.of(quantized);
-            model.eachRow((b, h, i) -> model.quantizedRow(quantized, b, h, i));
+            eachRow((b, h, i) -> quantizedRow(quantized, b, h, i));
         } else if (rung == Rung.NAIVE) {
-            model.eachRow(model::naiveRow);
+            eachRow(this::naiveRow);
         } else {
-            model.eachRow(model::flashRow);
+            eachRow(this::flashRow);
         }
         NumericCounts found =
                 counts[0].plus(new NumericCounts(nonFinite(in.q()) + nonFinite(in.k()) + nonFinite(in.v()), 0, 0, 0));
-        return new ModelResult(model.o, model.lse, operands, found);
+        return new ModelResult(o, lse, operands, found);
     }
 
     private interface Row {

@@ -66,7 +66,7 @@ final class HopperSteps extends NativeSteps {
                 items,
                 QuantizeKv.FEW,
                 QuantizeKv.patience(parts, ctas)));
-        launchEarly("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, arguments);
+        launchEarly("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, arguments);
         return new KeysAndValues(k, v, kMean, vMean);
     }
 
@@ -112,8 +112,9 @@ final class HopperSteps extends NativeSteps {
     }
 
     /** Launches a kernel that may start while the one started last ends: it waits for that one itself. */
-    private void launchEarly(String step, Key key, Supplier<Kernel> kernel, int ctas, List<Object> arguments) {
-        device.launch(step, key, kernel, ctas, 1, 1, true, arguments);
+    private void launchEarly(
+            String step, Key key, Supplier<Kernel> kernel, int gridX, int gridY, List<Object> arguments) {
+        device.launch(step, key, kernel, gridX, gridY, 1, true, arguments);
     }
 
     /**
@@ -162,14 +163,12 @@ final class HopperSteps extends NativeSteps {
         joined.addAll(List.of(shape.qoLen(), shape.kvHeads(), shape.groupSize(), shape.headDim()));
         joined.addAll(order(plan));
         joined.addAll(List.of(plan.restTiles(), plan.whole(), parts));
-        device.launch(
+        launchEarly(
                 "join-parts",
                 Key.of(JoinParts.class, join),
                 () -> JoinParts.kernel(join),
                 plan.tiles(),
                 Math.ceilDiv(Math.min(spec.rows(), shape.qoLen()), JoinParts.WARPS),
-                1,
-                true,
                 joined);
     }
 }

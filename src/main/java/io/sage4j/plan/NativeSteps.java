@@ -105,7 +105,7 @@ abstract class NativeSteps {
     }
 
     final boolean isCausal() {
-        return call.diagonal() < shape.kvLen() - 1;
+        return shape.isCausal(call.diagonal());
     }
 
     final boolean pairedStores() {

@@ -43,8 +43,7 @@ import java.util.List;
 final class WgmmaConsumer {
     private static final int KEYS = WgmmaLayout.KEYS;
     private static final int N = 8;
-    /** Bytes of a row that one matrix instruction takes. */
-    private static final int STEP_BYTES = 32;
+    private static final int STEP_BYTES = WgmmaSoftmax.STEP_BYTES;
 
     private static final int FLOAT = 4;
     private static final int HALF = 2;
@@ -127,7 +126,7 @@ final class WgmmaConsumer {
             endedMax.add(k.move(Type.F32, Imm.of(0f)));
             alpha.add(k.move(Type.F32, Imm.of(0f)));
         }
-        softmax = new WgmmaSoftmax(k, spec, s, p, pStore, max, alpha);
+        softmax = new WgmmaSoftmax(k, spec, order, s, p, pStore, max, alpha);
         left = k.reg(RegType.B32);
         hiding = k.reg(RegType.B32);
         further = k.reg(RegType.B32);

@@ -28,8 +28,8 @@ import java.util.function.Supplier;
  */
 final class WgmmaSoftmax {
     private static final int N = 8;
-    /** Bytes of a row of P that one matrix instruction takes. */
-    private static final int STEP_BYTES = 32;
+    /** Bytes of a row that one matrix instruction takes. */
+    static final int STEP_BYTES = 32;
 
     /** Registers of P that it takes. */
     static final int STEP_REGS = 4;
@@ -71,6 +71,7 @@ final class WgmmaSoftmax {
     WgmmaSoftmax(
             KernelBuilder k,
             WgmmaAttentionSpec spec,
+            WgmmaOrder order,
             List<Reg> s,
             List<Reg> p,
             Reg pStore,
@@ -78,12 +79,12 @@ final class WgmmaSoftmax {
             List<Reg> alpha) {
         this.k = k;
         this.spec = spec;
+        this.order = order;
         this.s = s;
         this.p = p;
         this.pStore = pStore;
         this.max = max;
         this.alpha = alpha;
-        order = WgmmaOrder.of(spec);
         offset = spec.scheme().pOffset();
     }
 

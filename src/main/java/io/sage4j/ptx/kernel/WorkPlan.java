@@ -84,7 +84,7 @@ public record WorkPlan(
                     Math.multiplyExact(shape.batch(), shape.qHeads()),
                     shape.qoLen(),
                     shape.kvLen(),
-                    diagonal < shape.kvLen() - 1,
+                    shape.isCausal(diagonal),
                     diagonal,
                     WgmmaAttentionSpec.consumers(layout.paddedDim()),
                     multiprocessors,

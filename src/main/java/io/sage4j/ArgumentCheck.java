@@ -5,6 +5,8 @@ import io.sage4j.backend.DeviceBackend;
 import io.sage4j.numeric.AttentionShape;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
 
 /** Checks of what a caller passes; everything that follows relies on them. */
 final class ArgumentCheck {
@@ -59,11 +61,7 @@ final class ArgumentCheck {
     static AttentionShape queued(
             Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, AttentionBackend backend) {
         AttentionShape shape = inputs(q, k, v, spec, backend);
-        if (!q.isOnDevice()) {
-            throw new SageException("q is in host memory, expected GPU memory to queue work on; use attend");
-        }
-        readable("out", SageException.requireArgument(out, "out"), backend);
-        output(out, q, k, v, spec);
+        queuedOutput(q, k, v, spec, out, backend);
         if (spec.lse() != (lse != null)) {
             throw new SageException(
                     spec.lse()
@@ -84,6 +82,36 @@ final class ArgumentCheck {
             }
         }
         return shape;
+    }
+
+    /** Checks the output of a call that is queued, and that it can be. */
+    static void queuedOutput(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, AttentionBackend backend) {
+        if (!q.isOnDevice()) {
+            throw new SageException("q is in host memory, expected GPU memory to queue work on; use attend");
+        }
+        readable("out", SageException.requireArgument(out, "out"), backend);
+        output(out, q, k, v, spec);
+    }
+
+    /** Checks how many tensors there are for the log-sum-exp of packed sequences. */
+    static void packedLse(List<Tensor> lse, int sequences) {
+        if (lse != null && lse.size() != sequences) {
+            throw new SageException("there are " + lse.size()
+                    + " tensors for the log-sum-exp, expected one for each of the " + sequences + " sequences");
+        }
+    }
+
+    /** Checks that checked tensors in GPU memory share none of it. */
+    static void apart(String name, List<Tensor> onDevice) {
+        List<Tensor> sorted = onDevice.stream()
+                .filter(t -> t.size() > 0)
+                .sorted(Comparator.comparingLong(Tensor::address))
+                .toList();
+        for (int i = 1; i < sorted.size(); i++) {
+            if (sorted.get(i).address() < end(sorted.get(i - 1))) {
+                throw new SageException("two tensors for the " + name + " share memory; give each memory of its own");
+            }
+        }
     }
 
     private static void place(String name, Tensor t, Tensor q) {

@@ -291,6 +291,72 @@ public final class Sage implements AutoCloseable {
     }
 
     /**
+     * {@link #enqueuePacked(Tensor, Tensor, Tensor, int[], int[], AttentionSpec, Tensor, List, GpuStream)} without log-sum-exp.
+     */
+    public void enqueuePacked(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            int[] cuSeqlensQ,
+            int[] cuSeqlensK,
+            AttentionSpec spec,
+            Tensor out,
+            GpuStream stream) {
+        enqueuePacked(q, k, v, cuSeqlensQ, cuSeqlensK, spec, out, null, stream);
+    }
+
+    /**
+     * Queues attention of sequences that lie behind each other without padding, tensors in GPU memory, on a stream and returns: {@link
+     * #attendPacked} as {@link #enqueue} does it. Short sequences run side by side, on streams that what the stream gets later waits for; while
+     * the stream is being captured they run one behind the other.
+     *
+     * @param q queries of all sequences, [1, num_heads, tokens, head_dim] in the spec's layout; like all here in the GPU's memory
+     * @param k keys of all sequences
+     * @param v values of all sequences
+     * @param cuSeqlensQ starts of the sequences in q and, last, q's tokens, in host memory
+     * @param cuSeqlensK the same for k and v
+     * @param spec what to compute; no mask
+     * @param out output, shape and type of q, any strides; undefined until the stream has done it
+     * @param lse for each sequence contiguous FP32 [1, num_heads, tokens of the sequence, 1], if the spec asks for it; else null
+     * @param stream a stream of this Sage
+     * @throws SageException if an argument does not fit, or the backend has no such tensors; nothing was queued then
+     */
+    public void enqueuePacked(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            int[] cuSeqlensQ,
+            int[] cuSeqlensK,
+            AttentionSpec spec,
+            Tensor out,
+            List<Tensor> lse,
+            GpuStream stream) {
+        DeviceBackend device = device();
+        ArgumentCheck.inputs(q, k, v, spec, backend);
+        ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
+        ArgumentCheck.queuedOutput(q, k, v, spec, out, backend);
+        ArgumentCheck.packedLse(lse, cuSeqlensQ.length - 1);
+        int axis = spec.layout().tokenAxis();
+        List<AttentionRequest> requests = new ArrayList<>();
+        for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
+            Tensor qi = q.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]);
+            Tensor ki = k.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]);
+            Tensor vi = v.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]);
+            Tensor oi = out.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]);
+            Tensor li = lse == null ? null : lse.get(i);
+            AttentionShape shape = ArgumentCheck.queued(qi, ki, vi, spec, oi, li, backend);
+            requests.add(request(shape, choice(spec, shape).variant(), qi, ki, vi, spec, oi, li));
+        }
+        if (lse != null) {
+            for (Tensor other : new Tensor[] {q, k, v, out}) {
+                lse.forEach(one -> ArgumentCheck.apart("lse", one, other));
+            }
+            ArgumentCheck.apart("log-sum-exp", lse);
+        }
+        device.enqueue(requests, SageException.requireArgument(stream, "stream").of(this));
+    }
+
+    /**
      * Lays out a call on tensors in GPU memory, to be queued again and again with {@link AttentionCall#enqueue}.
      *
      * @param q queries

@@ -338,8 +338,11 @@ public final class Tensor {
         return last + 1;
     }
 
-    /** Whether the elements follow each other in index order without gaps. */
+    /** Whether the elements follow each other in index order without gaps; so they do where there is none. */
     public boolean isContiguous() {
+        if (size() == 0) {
+            return true;
+        }
         long expected = 1;
         for (int i = RANK - 1; i >= 0; i--) {
             if (shape[i] > 1 && strides[i] != expected) {

@@ -189,4 +189,15 @@ class TensorTest {
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("64 bits");
     }
+
+    @Test
+    void aTensorWithoutElementsIsContiguousWhicheverDimensionIsEmpty() {
+        for (int axis = 0; axis < Tensor.RANK; axis++) {
+            long[] shape = {2, 3, 4, 5};
+            shape[axis] = 0;
+            assertThat(Tensor.allocate(DType.FLOAT32, shape).isContiguous())
+                    .as("dimension %d", axis)
+                    .isTrue();
+        }
+    }
 }

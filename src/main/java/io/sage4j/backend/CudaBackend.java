@@ -42,6 +42,9 @@ final class CudaBackend implements DeviceBackend {
 
     private static final long NOT_WATCHED = -1;
 
+    /** What a call costs besides its scores, as tokens: a tile that is not full, and its launches. */
+    private static final long CALL_TOKENS = 128;
+
     private final CudaContext context;
     private final DeviceInfo info;
     private final Arch arch;
@@ -49,6 +52,7 @@ final class CudaBackend implements DeviceBackend {
     private final CudaTensors tensors;
     private final Map<NativeAttention.Call, CudaPlan> plans = new LinkedHashMap<>(16, 0.75f, true);
     private final ConcurrentLinkedDeque<CudaLane> idle = new ConcurrentLinkedDeque<>();
+    private final ConcurrentLinkedDeque<CudaBranches> idleBranches = new ConcurrentLinkedDeque<>();
     private volatile boolean closed;
 
     /** @throws SageException if there is no such GPU, or none that the kernels are for */
@@ -297,15 +301,60 @@ final class CudaBackend implements DeviceBackend {
 
     @Override
     public void enqueue(AttentionRequest r, CudaStream stream) {
-        requireNative(r);
-        requireMemory(r);
-        if (isEmpty(r)) {
+        CudaPlan plan = checkedPlan(r);
+        if (plan == null) {
             fillWithoutKeys(r, stream);
             return;
         }
-        CudaPlan plan = plan(callInPlace(r));
         try (DeviceMemory scratch = context.allocate(plan.scratchBytes(), stream)) {
             plan.start(stream, addressesInPlace(r, scratch.address()));
+        }
+    }
+
+    @Override
+    public void enqueue(List<AttentionRequest> requests, CudaStream stream) {
+        List<CudaPlan> plansOf = new ArrayList<>(requests.size());
+        long scratch = 1;
+        for (AttentionRequest r : requests) {
+            CudaPlan plan = checkedPlan(r);
+            plansOf.add(plan);
+            scratch = Math.max(scratch, plan == null ? 0 : plan.scratchBytes());
+        }
+        CudaBranches branches = idleBranches.pollFirst();
+        if (branches == null) {
+            branches = new CudaBranches(context);
+        }
+        try {
+            branches.fork(stream, requests.size(), scratch);
+            for (int n = 0; n < requests.size(); n++) {
+                AttentionShape shape = requests.get(n).shape();
+                CudaBranches.Branch branch =
+                        branches.next((shape.qoLen() + CALL_TOKENS) * (shape.kvLen() + CALL_TOKENS));
+                start(requests.get(n), plansOf.get(n), branch.stream(), branch.scratch());
+            }
+            branches.join();
+        } catch (RuntimeException | Error e) {
+            branches.discard(e);
+            throw e;
+        }
+        idleBranches.addFirst(branches);
+        if (closed) {
+            closeIdle();
+        }
+    }
+
+    /** The plan of a call that can run here; null if it has nothing to compute. */
+    private CudaPlan checkedPlan(AttentionRequest r) {
+        requireNative(r);
+        requireMemory(r);
+        return isEmpty(r) ? null : plan(callInPlace(r));
+    }
+
+    private void start(AttentionRequest r, CudaPlan plan, CudaStream stream, long scratch) {
+        if (plan == null) {
+            fillWithoutKeys(r, stream);
+        } else {
+            plan.start(stream, addressesInPlace(r, scratch));
         }
     }
 
@@ -494,6 +543,9 @@ final class CudaBackend implements DeviceBackend {
     private void closeIdle() {
         for (CudaLane lane = idle.pollFirst(); lane != null; lane = idle.pollFirst()) {
             lane.close();
+        }
+        for (CudaBranches b = idleBranches.pollFirst(); b != null; b = idleBranches.pollFirst()) {
+            b.close();
         }
     }
 

@@ -3,6 +3,7 @@ package io.sage4j.backend;
 import io.sage4j.DType;
 import io.sage4j.Tensor;
 import io.sage4j.cuda.CudaStream;
+import java.util.List;
 
 /**
  * A backend that also takes tensors in the memory of its GPU, on which nothing is copied, and works on a caller's stream.
@@ -39,6 +40,15 @@ public interface DeviceBackend extends AttentionBackend {
      * @throws io.sage4j.SageException if the backend cannot run it, with the reason, before anything was started
      */
     void enqueue(AttentionRequest request, CudaStream stream);
+
+    /**
+     * Starts calls that do not depend on each other, side by side where the GPU has room, and returns; what the stream gets later
+     * waits for all of them. On a stream that is being captured they come one behind the other.
+     *
+     * @param requests their tensors on the GPU
+     * @throws io.sage4j.SageException if the backend cannot run one of them, with the reason, before anything was started
+     */
+    void enqueue(List<AttentionRequest> requests, CudaStream stream);
 
     /**
      * Lays a call out to be started again and again.

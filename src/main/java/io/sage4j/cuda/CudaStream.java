@@ -1,5 +1,6 @@
 package io.sage4j.cuda;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.sage4j.SageException;
@@ -11,6 +12,8 @@ import java.util.List;
 public final class CudaStream extends Handle {
     /** Only this thread's calls that a capture forbids are refused meanwhile. */
     private static final int CAPTURE_THREAD_LOCAL = 1;
+
+    private static final int CAPTURE_STATUS_NONE = 0;
 
     private final boolean owned;
 
@@ -185,6 +188,16 @@ public final class CudaStream extends Handle {
             context().tryCall(DriverFunction.GRAPH_DESTROY, graph);
         }
         return new CudaGraph(context(), ready);
+    }
+
+    /** Whether what is asked for is captured, here or by whoever made the stream. */
+    public boolean isCapturing() {
+        long handle = use();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment status = arena.allocate(JAVA_INT);
+            context().call(DriverFunction.STREAM_IS_CAPTURING, "asking whether a stream is captured", handle, status);
+            return status.get(JAVA_INT, 0) != CAPTURE_STATUS_NONE;
+        }
     }
 
     private long endCapture(long handle) {

@@ -31,6 +31,7 @@ enum DriverFunction {
     STREAM_DESTROY("cuStreamDestroy_v2", JAVA_LONG),
     STREAM_SYNCHRONIZE("cuStreamSynchronize", JAVA_LONG),
     STREAM_WAIT_EVENT("cuStreamWaitEvent", JAVA_LONG, JAVA_LONG, JAVA_INT),
+    STREAM_IS_CAPTURING("cuStreamIsCapturing", JAVA_LONG, ADDRESS),
     STREAM_BEGIN_CAPTURE("cuStreamBeginCapture_v2", JAVA_LONG, JAVA_INT),
     STREAM_END_CAPTURE("cuStreamEndCapture", JAVA_LONG, ADDRESS),
     EVENT_CREATE("cuEventCreate", ADDRESS, JAVA_INT),

@@ -297,6 +297,11 @@ public final class FakeDriver implements AutoCloseable {
         return flags != 0 ? INVALID_VALUE : isStream(stream) + isLive("event", event);
     }
 
+    synchronized int cuStreamIsCapturing(long stream, MemorySegment out) {
+        out.reinterpret(4).set(JAVA_INT, 0, capturing ? 1 : 0);
+        return isStream(stream);
+    }
+
     synchronized int cuStreamBeginCapture_v2(long stream, int mode) {
         capturing = true;
         return mode == 1 ? isStream(stream) : INVALID_VALUE;

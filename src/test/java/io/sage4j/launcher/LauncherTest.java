@@ -6,10 +6,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -241,5 +243,56 @@ class LauncherTest {
                         "none\tcuda\tlibnvrtc.so.13 (NVRTC of CUDA 13) is not installed",
                         "none\tptx\tit does not start: no GPU",
                         "device\topencl\t0\tA CPU\tCPU\t1\t2\tgeneric");
+    }
+
+    @Test
+    void theArchiveIsMadeByARunOfItsOwn() throws Exception {
+        Path archive = home.resolve("target/sage4j.jsa");
+        script(
+                jdk.resolve("bin/java"),
+                """
+                for a; do case "$a" in -XX:ArchiveClassesAtExit=*) echo archive >"${a#*=}"; exit 0 ;; esac; done
+                printf '%s\\n' "$@\"""");
+        assertThat(run(Map.of(), "variants").starts().out())
+                .contains("-XX:SharedArchiveFile=" + archive)
+                .noneMatch(a -> a.contains("AutoCreate"));
+        assertThat(archive).hasContent("archive");
+
+        file(archive, "kept");
+        assertThat(run(Map.of(), "variants").starts().out()).contains("-XX:SharedArchiveFile=" + archive);
+        assertThat(archive).hasContent("kept");
+
+        FileTime later =
+                FileTime.from(Files.getLastModifiedTime(archive).toInstant().plusSeconds(9));
+        Files.setLastModifiedTime(home.resolve("target/sage4j-1.jar"), later);
+        run(Map.of(), "variants").starts();
+        assertThat(archive).hasContent("archive");
+    }
+
+    @Test
+    void anArchiveThatCannotBeMadeIsDoneWithout() throws Exception {
+        script(
+                jdk.resolve("bin/java"),
+                """
+                for a; do case "$a" in -XX:ArchiveClassesAtExit=*) echo half >"${a#*=}"; exit 1 ;; esac; done
+                printf '%s\\n' "$@\"""");
+        for (int call = 0; call < 2; call++) {
+            assertThat(run(Map.of(), "variants").starts().out())
+                    .noneMatch(a -> a.contains("Archive"))
+                    .endsWith("io.sage4j.cli.Main", "variants");
+            assertThat(home.resolve("target/sage4j.jsa")).isEmptyFile();
+        }
+        try (Stream<Path> files = Files.list(home.resolve("target"))) {
+            assertThat(files.map(f -> f.getFileName().toString()))
+                    .containsExactlyInAnyOrder("lib", "sage4j-1.jar", ".built", "sage4j.jsa");
+        }
+    }
+
+    @Test
+    void aTargetThatCannotBeWrittenIsNotBuiltIn() throws Exception {
+        Files.delete(home.resolve("target/.built"));
+        Files.createDirectory(home.resolve("target/.build-lock"));
+        script(bin.resolve("mvn"), "exit 1");
+        run(Map.of(), "variants").refuses("and " + home.toRealPath().resolve("target") + " cannot be written");
     }
 }

@@ -1,6 +1,13 @@
 package io.sage4j.cli;
 
+import io.sage4j.io.OneLine;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintWriter;
+import java.nio.charset.Charset;
 import java.util.List;
 import picocli.CommandLine;
 
@@ -13,12 +20,52 @@ public final class Main {
 
     /** Runs a command and ends the JVM with its exit status: 0 done, 2 bad input, 1 an error of sage4j itself. */
     public static void main(String[] arguments) {
-        PrintWriter out = new PrintWriter(System.out, true);
         PrintWriter err = new PrintWriter(System.err, true);
-        int status = run(out, err, arguments);
-        out.flush();
+        int status = run(new FileOutputStream(FileDescriptor.out), System.out.charset(), err, arguments);
         err.flush();
         System.exit(status);
+    }
+
+    /** Runs a command; a standard output that does not take all of it is bad input too, unless its reader went away. */
+    static int run(OutputStream stdout, Charset charset, PrintWriter err, String... arguments) {
+        Watched watched = new Watched(stdout);
+        PrintWriter out = new PrintWriter(watched, true, charset);
+        int status = run(out, err, arguments);
+        out.flush();
+        if (status == 0 && watched.failure != null && !watched.isReaderGone()) {
+            ErrorLine.print(err, "standard output: cannot write: " + OneLine.reason(watched.failure));
+            return ErrorLine.BAD_INPUT;
+        }
+        return status;
+    }
+
+    /** Remembers why an output was not taken, which a writer keeps for itself. */
+    private static final class Watched extends FilterOutputStream {
+        private IOException failure;
+
+        Watched(OutputStream out) {
+            super(out);
+        }
+
+        @Override
+        public void write(int b) throws IOException {
+            write(new byte[] {(byte) b}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int count) throws IOException {
+            try {
+                out.write(bytes, from, count);
+            } catch (IOException e) {
+                failure = e;
+                throw e;
+            }
+        }
+
+        /** As behind {@code | head}: it has what it wanted. */
+        boolean isReaderGone() {
+            return "Broken pipe".equals(failure.getMessage());
+        }
     }
 
     /**

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.io.ElementType;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
 import java.io.RandomAccessFile;
+import java.io.StringWriter;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,6 +17,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The command line as a process of its own. */
 class MainProcessTest {
@@ -61,6 +66,26 @@ class MainProcessTest {
                 .filter(line -> NEEDLESS.stream().anyMatch(line::contains))
                 .toList();
         assertThat(needless).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "No space left on device, 2, 'sage4j: standard output: cannot write: No space left on device'",
+        "Broken pipe, 0, ''"
+    })
+    void anOutputThatIsNotTaken(String why, int status, String line) {
+        OutputStream full = new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException(why);
+            }
+        };
+        for (String command : List.of("--version", "--help", "variants", "devices")) {
+            StringWriter err = new StringWriter();
+            assertThat(Main.run(full, StandardCharsets.UTF_8, new PrintWriter(err, true), command))
+                    .isEqualTo(status);
+            assertThat(err.toString().strip()).isEqualTo(line);
+        }
     }
 
     @Test

@@ -209,6 +209,12 @@ final class ArgumentCheck {
         for (Tensor in : new Tensor[] {q, k, v, spec.mask().orElse(null)}) {
             apart("out", out, in);
         }
+        if (out.size() > 0) {
+            elementsApart(out);
+        }
+    }
+
+    private static void elementsApart(Tensor out) {
         long[][] byStride = new long[Tensor.RANK][];
         for (int i = 0; i < Tensor.RANK; i++) {
             byStride[i] = new long[] {out.stride(i), out.size(i)};

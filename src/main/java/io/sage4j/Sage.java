@@ -209,9 +209,13 @@ public final class Sage implements AutoCloseable {
      * The variant that a spec without one gets here: on backend {@code cuda} what is best for the GPU, on the others {@link
      * Variant#INT8_FP8_F16ACC}.
      *
-     * @param headDim channels
+     * @param headDim channels, 1 to 256
+     * @throws SageException if there are not so many
      */
     public Variant variantFor(int headDim) {
+        if (headDim < 1 || headDim > AttentionShape.MAX_HEAD_DIM) {
+            throw new SageException("head_dim is " + headDim + ", expected 1.." + AttentionShape.MAX_HEAD_DIM);
+        }
         return backend.variantFor(headDim).variant();
     }
 

@@ -167,10 +167,10 @@ public final class Tensor {
      * @throws SageException if they do not fit each other
      */
     public static Tensor ofDevice(long address, int gpu, DType dtype, long[] shape, long[] strides) {
-        Tensor tensor = new Tensor(null, gpu, address, dtype, shape, strides, null);
         if (gpu < 0) {
             throw new SageException("GPU is " + gpu + ", expected 0 or more");
         }
+        Tensor tensor = new Tensor(null, gpu, address, dtype, shape, strides, null);
         if (address <= 0 || address % dtype.bytes() != 0) {
             throw new SageException("device address is 0x" + Long.toHexString(address)
                     + ", expected a positive multiple of " + dtype.bytes() + " bytes");

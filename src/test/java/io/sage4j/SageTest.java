@@ -294,6 +294,54 @@ class SageTest {
         assertThat(sage.attend(none, one, one, lse).output().size()).isZero();
     }
 
+    /** Rows without keys give 0 under every mask that broadcasts, also one that has elements; without rows there is nothing. */
+    @Test
+    void a_mask_of_no_keys_or_no_queries_is_not_read() {
+        for (DType type : DType.values()) {
+            for (Variant variant : List.of(Variant.of("flash"), Variant.INT8_FP8_F16ACC)) {
+                for (long[] size : new long[][] {{2, 3, 5, 1}, {1, 1, 1, 1}, {2, 3, 5, 0}, {1, 1, 1, 0}}) {
+                    Tensor mask = Tensor.allocate(type, size);
+                    AttentionSpec spec =
+                            AttentionSpec.builder().variant(variant).mask(mask).build();
+                    Tensor out = Tensor.of(filled(2 * 3 * 5 * 8, 7f), 2, 3, 5, 8);
+                    sage.attend(zeros(2, 3, 5, 8), zeros(2, 1, 0, 8), zeros(2, 1, 0, 8), spec, out);
+                    assertThat(out.toFloatArray()).containsOnly(0f);
+                }
+                Tensor mask = Tensor.allocate(type, 2, 3, 1, 7);
+                AttentionSpec spec =
+                        AttentionSpec.builder().variant(variant).mask(mask).build();
+                AttentionResult none = sage.attend(zeros(2, 3, 0, 8), zeros(2, 1, 7, 8), zeros(2, 1, 7, 8), spec);
+                assertThat(none.output().shape()).containsExactly(2, 3, 0, 8);
+            }
+        }
+    }
+
+    private static float[] filled(int count, float value) {
+        float[] values = new float[count];
+        Arrays.fill(values, value);
+        return values;
+    }
+
+    @Test
+    void an_output_without_elements_may_have_any_strides() {
+        Tensor out = Tensor.of(
+                MemorySegment.ofArray(new float[0]), DType.FLOAT32, new long[] {2, 3, 0, 8}, new long[] {0, 0, 8, 1});
+        Tensor k = zeros(2, 1, 7, 8);
+        assertThat(sage.attend(zeros(2, 3, 0, 8), k, k, AttentionSpec.defaults(), out)
+                        .output())
+                .isSameAs(out);
+    }
+
+    @Test
+    void a_variant_is_for_a_head_dim_that_there_is() {
+        for (int headDim : new int[] {0, -1, 257}) {
+            assertThatThrownBy(() -> sage.variantFor(headDim))
+                    .isInstanceOf(SageException.class)
+                    .hasMessage("head_dim is " + headDim + ", expected 1..256");
+        }
+        assertThat(sage.variantFor(256)).isEqualTo(Variant.INT8_FP8_F16ACC);
+    }
+
     @Test
     void what_does_not_fit_is_refused_before_any_work() {
         Tensor q = Tensor.allocate(DType.FLOAT32, 1, 3, 5, 8);

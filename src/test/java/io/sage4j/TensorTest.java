@@ -188,6 +188,9 @@ class TensorTest {
                         six, DType.FLOAT32, new long[] {2, 2, 1, 1}, new long[] {Long.MAX_VALUE, Long.MAX_VALUE, 1, 1}))
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining("64 bits");
+        assertThatThrownBy(() -> Tensor.ofDevice(0x1000, -1, DType.FLOAT32, new long[] {1, 1, 1, 1}))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("GPU is -1");
     }
 
     @Test

@@ -153,8 +153,9 @@ final class TaskGraphBackend implements AttentionBackend {
         copyIn(r.q(), layout, plan.q());
         copyIn(r.k(), layout, plan.k());
         copyIn(r.v(), layout, plan.v());
+        boolean isMaskRead = r.shape().qoLen() > 0 && r.shape().kvLen() > 0;
         plan.mask()
-                .filter(array -> array != r.mask().tornadoArray())
+                .filter(array -> isMaskRead && array != r.mask().tornadoArray())
                 .ifPresent(array -> Staging.copyMaskIn(r.mask(), array.getSegment()));
         plan.run();
         if (r.out().tornadoArray() == null) {

@@ -15,6 +15,7 @@ import java.util.Locale;
  * @param bias mean of {@code result - reference}
  * @param nanMismatch positions where exactly one of the two is NaN
  * @param infMismatch positions without NaN where one is infinite and the other is not the same infinity
+ * @param nonFinite positions where one or both are not finite: the figures leave them out
  */
 public record Metrics(
         long count,
@@ -24,7 +25,8 @@ public record Metrics(
         double maxAbs,
         double bias,
         long nanMismatch,
-        long infMismatch) {
+        long infMismatch,
+        long nonFinite) {
 
     /** Compares arrays of equal length. */
     public static Metrics of(double[] reference, double[] result) {
@@ -72,7 +74,16 @@ public record Metrics(
             relative = Double.NaN;
         }
         double n = Math.max(finite, 1);
-        return new Metrics(reference.length, cosine, relative, Math.sqrt(square / n), max, signed / n, nan, inf);
+        return new Metrics(
+                reference.length,
+                cosine,
+                relative,
+                Math.sqrt(square / n),
+                max,
+                signed / n,
+                nan,
+                inf,
+                reference.length - finite);
     }
 
     /** Compares an FP32 result with a double reference. */
@@ -117,6 +128,9 @@ public record Metrics(
                 rmse,
                 maxAbs,
                 bias);
+        if (nonFinite > 0) {
+            line += "  without " + nonFinite + " of " + count + " that are not finite";
+        }
         return nonFiniteAgree() ? line : line + "  NaN MISMATCH " + nanMismatch + "  INF MISMATCH " + infMismatch;
     }
 }

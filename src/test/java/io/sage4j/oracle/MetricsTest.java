@@ -28,6 +28,14 @@ class MetricsTest {
         assertThat(metrics.cosine()).isCloseTo(1, within(1e-15));
         assertThat(metrics.relativeL1()).isZero();
         assertThat(metrics.maxAbs()).isZero();
+        assertThat(metrics.toString()).doesNotContain("finite");
+    }
+
+    @Test
+    void figuresOverNothingButNanSaySo() {
+        double[] nan = {Double.NaN, Double.NaN};
+        assertThat(Metrics.of(nan, nan).nonFinite()).isEqualTo(2);
+        assertThat(Metrics.of(nan, nan).toString()).endsWith("without 2 of 2 that are not finite");
     }
 
     @Test
@@ -52,7 +60,7 @@ class MetricsTest {
             assertThat(metrics.nanMismatch()).isEqualTo(1);
             assertThat(metrics.nonFiniteAgree()).isFalse();
             assertThat(metrics.isWithin(0, 10)).isFalse();
-            assertThat(metrics.toString()).contains("NaN MISMATCH 1");
+            assertThat(metrics.toString()).contains("without 1 of 3 that are not finite  NaN MISMATCH 1");
             assertThat(metrics.cosine()).as("over the finite positions").isCloseTo(1, within(1e-15));
         }
     }

@@ -201,7 +201,8 @@ final class BenchCommand implements Callable<Integer> {
         Matcher size = SHAPE.matcher(shape);
         if (!size.matches()) {
             throw new ParameterException(
-                    spec.commandLine(), "--shape is '" + shape + "', expected BxHxNxD, such as 1x12x512x32");
+                    spec.subcommands().get("attention"),
+                    "--shape is '" + shape + "', expected BxHxNxD, such as 1x12x512x32");
         }
         long[] sizes = new long[size.groupCount()];
         for (int n = 0; n < sizes.length; n++) {

@@ -21,7 +21,8 @@ final class ErrorLine {
 
     /** An argument that does not fit. */
     static int usage(ParameterException e) {
-        StringBuilder line = new StringBuilder(e.getMessage());
+        // picocli says "Error: " of a group of options, and of nothing else.
+        StringBuilder line = new StringBuilder(e.getMessage().replaceFirst("^Error: ", ""));
         if (e instanceof UnmatchedArgumentException unmatched) {
             List<String> near = unmatched.getSuggestions();
             Set<String> commands = e.getCommandLine().getSubcommands().keySet();

@@ -65,7 +65,7 @@ final class ExplainCommand implements Callable<Integer> {
     @Option(
             names = "--head-dim",
             paramLabel = "D",
-            converter = Words.ToCount.class,
+            converter = Words.ToHeadDim.class,
             defaultValue = "64",
             description = "Channels of a head, a constant in the code. Default: ${DEFAULT-VALUE}.")
     private int headDim;

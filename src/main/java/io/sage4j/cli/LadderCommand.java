@@ -38,7 +38,7 @@ final class LadderCommand implements Callable<Integer> {
             paramLabel = "D",
             split = ",",
             defaultValue = "64,128",
-            converter = Words.ToCount.class,
+            converter = Words.ToHeadDim.class,
             description = "Channels of a head. Default: ${DEFAULT-VALUE}.")
     private List<Integer> headDims;
 

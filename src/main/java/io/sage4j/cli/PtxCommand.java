@@ -4,6 +4,7 @@ import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.Variant;
 import io.sage4j.io.AtomicFile;
+import io.sage4j.numeric.TileShape;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.PtxModule;
@@ -12,6 +13,8 @@ import java.io.PrintWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -25,6 +28,15 @@ import picocli.CommandLine.TypeConversionException;
 /** {@code sage4j ptx}. */
 @Command(name = "ptx", description = "Print the PTX of a native kernel.")
 final class PtxCommand implements Callable<Integer> {
+    private static final Variant HOPPER = Variant.of("int8-fp8-sm90");
+
+    private static final Set<NativeKernel> HOPPER_ONLY = EnumSet.of(
+            NativeKernel.WGMMA_ATTENTION,
+            NativeKernel.WGMMA_ATTENTION_Q,
+            NativeKernel.WGMMA_ATTENTION_PARTS,
+            NativeKernel.WGMMA_JOIN_PARTS,
+            NativeKernel.QUANTIZE_KV);
+
     @Spec
     private CommandSpec spec;
 
@@ -53,15 +65,15 @@ final class PtxCommand implements Callable<Integer> {
     @Option(
             names = "--head-dim",
             paramLabel = "D",
-            converter = Words.ToCount.class,
+            converter = Words.ToHeadDim.class,
             defaultValue = "128",
             description = "Channels of a head, 1 to 256 (128 on Hopper tiles). Default: ${DEFAULT-VALUE}.")
     private int headDim;
 
-    @Option(names = "--causal", description = "With the causal mask.")
+    @Option(names = "--causal", description = "With the causal mask; for attention kernels.")
     private boolean causal;
 
-    @Option(names = "--lse", description = "With the log-sum-exp.")
+    @Option(names = "--lse", description = "With the log-sum-exp; for attention kernels.")
     private boolean lse;
 
     @Option(
@@ -121,19 +133,36 @@ final class PtxCommand implements Callable<Integer> {
 
     private String module() {
         NativeKernel which = NativeKernel.of(choice.kernel);
-        Variant asked = variant.variant();
+        Variant asked = variant.variant(HOPPER_ONLY.contains(which) ? HOPPER : Variant.INT8_FP8_F16ACC);
+        if (HOPPER_ONLY.contains(which) && !asked.scheme().tiles().equals(TileShape.WGMMA)) {
+            throw new SageException("kernel " + which + " has Hopper tiles, variant " + asked.name()
+                    + " has not: take one with tiles 64x128 of 'sage4j variants', such as " + HOPPER.name());
+        }
         Arch target;
         Kernel kernel;
-        PtxModule module;
+        String text;
         try {
             target = Arch.of(arch);
-            kernel =
-                    which.kernel(new NativeKernel.Options(target, asked.scheme(), headDim, causal, lse, type, !narrow));
-            module = PtxModule.of(target, kernel);
+            kernel = which.kernel(options(target, asked, causal, lse));
+            text = PtxModule.of(target, kernel).text();
+            if (causal && isSame(text, target, which.kernel(options(target, asked, false, lse)))) {
+                throw new SageException("--causal changes nothing in kernel " + which + "; leave it out");
+            }
+            if (lse && isSame(text, target, which.kernel(options(target, asked, causal, false)))) {
+                throw new SageException("--lse changes nothing in kernel " + which + "; leave it out");
+            }
         } catch (IllegalArgumentException e) {
             throw new SageException("kernel " + which + " for " + arch + ": " + e.getMessage(), e);
         }
-        return stats ? statistics(kernel) : module.text();
+        return stats ? statistics(kernel) : text;
+    }
+
+    private NativeKernel.Options options(Arch target, Variant asked, boolean withCausal, boolean withLse) {
+        return new NativeKernel.Options(target, asked.scheme(), headDim, withCausal, withLse, type, !narrow);
+    }
+
+    private static boolean isSame(String text, Arch target, Kernel other) {
+        return PtxModule.of(target, other).text().equals(text);
     }
 
     private static String statistics(Kernel kernel) {

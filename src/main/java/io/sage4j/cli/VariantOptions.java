@@ -14,7 +14,8 @@ final class VariantOptions {
             paramLabel = "NAME",
             description =
                     "What to compute with, a name from 'sage4j variants'. Default: int8-fp8-f16acc; on backend cuda"
-                            + " what 'sage4j devices' says is best for the GPU.")
+                            + " what 'sage4j devices' says is best for the GPU; for a kernel on Hopper tiles"
+                            + " int8-fp8-sm90.")
     private String name;
 
     @Option(
@@ -45,12 +46,17 @@ final class VariantOptions {
 
     /** The variant that was asked for, where no backend takes part. */
     Variant variant() {
-        return changed(name == null ? Variant.INT8_FP8_F16ACC : Variant.of(name));
+        return variant(Variant.INT8_FP8_F16ACC);
+    }
+
+    /** The variant that was asked for, or else another, with the changes. */
+    Variant variant(Variant otherwise) {
+        return changed(name == null ? otherwise : Variant.of(name));
     }
 
     /** The variant that was asked for, or else the backend's for a number of channels, with the changes. */
     Variant variant(Sage sage, int headDim) {
-        return changed(name == null ? sage.variantFor(headDim) : Variant.of(name));
+        return name == null ? changed(sage.variantFor(headDim)) : variant();
     }
 
     /** Whether nothing was asked for. */

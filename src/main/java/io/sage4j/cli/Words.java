@@ -4,6 +4,7 @@ import io.sage4j.AttentionSpec.Causal;
 import io.sage4j.DType;
 import io.sage4j.Layout;
 import io.sage4j.bench.Notation;
+import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Granularity;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -48,11 +49,29 @@ final class Words {
         }
     }
 
-    /** {@code float16} and so on. */
+    /** {@code float16} and so on, types of Q, K and V. */
     static final class ToDType implements ITypeConverter<DType> {
         @Override
         public DType convert(String word) {
-            return parse(word, DType.values());
+            return parse(
+                    word, Arrays.stream(DType.values()).filter(DType::isFloat).toArray(DType[]::new));
+        }
+    }
+
+    /** A head_dim that there are kernels for. */
+    static final class ToHeadDim implements ITypeConverter<Integer> {
+        @Override
+        public Integer convert(String word) {
+            try {
+                int number = Integer.parseInt(word);
+                if (number > 0 && number <= AttentionShape.MAX_HEAD_DIM) {
+                    return number;
+                }
+            } catch (NumberFormatException e) {
+                // Said below, as for numbers that are out of range.
+            }
+            throw new TypeConversionException(
+                    "'" + word + "', expected a whole number from 1 to " + AttentionShape.MAX_HEAD_DIM);
         }
     }
 

@@ -37,6 +37,12 @@ class PtxCommandTest {
                 .contains(".visible .entry ");
     }
 
+    @ParameterizedTest
+    @EnumSource(NativeKernel.class)
+    void everyKernelHasADefaultVariant(NativeKernel kernel) {
+        assertThat(run("ptx --kernel " + kernel).succeeds().out()).startsWith(".version ");
+    }
+
     @Test
     void optionsChangeTheKernel() {
         assertThat(run(HOPPER).succeeds().out()).doesNotContain("_diagonal").doesNotContain("_lse");
@@ -91,7 +97,11 @@ class PtxCommandTest {
         "ptx, --kernel",
         "ptx --kernel none, unknown kernel 'none'",
         "ptx --kernel k-mean --arch sm_1, unknown target 'sm_1'",
-        "ptx --kernel wgmma-attention, has tiles",
+        "ptx --kernel wgmma-attention --variant int8-fp8, 'has Hopper tiles, variant int8-fp8 has not'",
+        "ptx --kernel quantize-kv --variant int8-fp8, such as int8-fp8-sm90",
+        "ptx --kernel k-mean --causal, --causal changes nothing in kernel k-mean",
+        "ptx --kernel quantize-v --variant int8-fp8 --lse, --lse changes nothing in kernel quantize-v",
+        "ptx --kernel mma-attention --list, mutually exclusive",
         "ptx --kernel wgmma-attention --variant int8-fp8-sm90 --arch sm_89, sm_90",
         "ptx --kernel mma-attention --variant int8-fp8 --arch sm_80, needs sm_89",
         "ptx --kernel mma-attention --variant int4-fp8 --head-dim 160, up to 128 with smooth Q",
@@ -99,7 +109,8 @@ class PtxCommandTest {
         "ptx --kernel quantize-q --variant int8-fp8-sm90 --smooth-q, without smooth Q",
         "ptx --kernel quantize-k --granularity per-token, one scale a thread",
         "ptx --kernel v-scale --variant int8-fp16, 'for E4M3, not for FP16'",
-        "ptx --kernel k-mean --head-dim 257, 1..256",
+        "ptx --kernel k-mean --head-dim 257, 1 to 256",
+        "ptx --kernel k-mean --variant int8-fp8-sm90 --head-dim 129, 1..128",
         "ptx --kernel k-mean --dtype float32, expected fp16 or bf16",
     })
     void badInputIsOneLineThatSaysWhatWasExpected(String command, String why) {

@@ -154,6 +154,7 @@ class LauncherTest {
                         "@" + sdk + "/etc/exportLists/opencl-exports")
                 .endsWith("io.sage4j.cli.Main", "attend", "--backend", "tornado:opencl");
         assertThat(run.after("--add-modules")).endsWith(",tornado.drivers.common,tornado.drivers.opencl");
+        assertThat(run.after("--limit-modules")).contains("jdk.graal.compiler,").endsWith(run.after("--add-modules"));
         assertThat(run.out()).noneMatch(a -> a.startsWith("-Dsage4j.tornado.device"));
     }
 
@@ -243,6 +244,22 @@ class LauncherTest {
                         "none\tcuda\tlibnvrtc.so.13 (NVRTC of CUDA 13) is not installed",
                         "none\tptx\tit does not start: no GPU",
                         "device\topencl\t0\tA CPU\tCPU\t1\t2\tgeneric");
+    }
+
+    @Test
+    void whyAJvmThatDoesNotFindItsModulesDoesNotStart() throws Exception {
+        script(
+                jdk.resolve("bin/java"),
+                """
+                case "$*" in
+                  *TornadoDevices) echo 'Error occurred during initialization of boot layer'; echo 'Module x not found'; exit 1 ;;
+                  *) printf '%s\\n' "$SAGE4J_TORNADO_DEVICES" ;;
+                esac""");
+        libraries("libOpenCL.so.1");
+        assertThat(run(Map.of("TORNADOVM_HOME", sdk.toString()), "devices")
+                        .starts()
+                        .out())
+                .contains("none\topencl\tit does not start: Module x not found");
     }
 
     @Test

@@ -2,13 +2,13 @@ package io.sage4j.backend;
 
 import io.sage4j.SageException;
 import io.sage4j.cuda.DriverSearch;
+import io.sage4j.plan.TornadoApi;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
-import uk.ac.manchester.tornado.api.KernelContext;
 
 /** The backends that this sage4j knows, which of them can run here, and why the others cannot. Fastest first. */
 public final class Backends {
@@ -50,14 +50,9 @@ public final class Backends {
 
     private Backends() {}
 
-    /** Whether the TornadoVM API on the class path is a real TornadoVM: its SDK is a set of named modules. */
-    public static boolean isRealTornadoVm() {
-        return KernelContext.class.getModule().isNamed();
-    }
-
     /** All backends, fastest first. */
     public static List<Candidate> candidates() {
-        boolean real = isRealTornadoVm();
+        boolean real = TornadoApi.isReal();
         return List.of(
                 new Candidate(
                         CUDA,
@@ -94,7 +89,7 @@ public final class Backends {
     static String tornadoName() {
         String kind = System.getProperty(TORNADO_KIND);
         String device = System.getProperty(TORNADO_DEVICE);
-        return isRealTornadoVm() && kind != null
+        return TornadoApi.isReal() && kind != null
                 ? TORNADO + ":" + kind + (device == null ? "" : ":" + device)
                 : TORNADO;
     }
@@ -148,7 +143,7 @@ public final class Backends {
     private static SageException unknown(String name, List<Candidate> all) {
         if (isTornado(name)) {
             return new SageException("backend " + name + " cannot run here: "
-                    + (isRealTornadoVm() ? "this JVM was started for " + tornadoName() : noTornado()));
+                    + (TornadoApi.isReal() ? "this JVM was started for " + tornadoName() : noTornado()));
         }
         return new SageException("unknown backend '" + name + "', expected " + AUTO + " or one of "
                 + all.stream().map(Candidate::name).collect(Collectors.joining(", ")));

@@ -13,6 +13,7 @@ import io.sage4j.plan.DeviceSettings;
 import io.sage4j.plan.KernelSource;
 import io.sage4j.plan.MaskView;
 import io.sage4j.plan.TensorView;
+import io.sage4j.plan.TornadoApi;
 import io.sage4j.ptx.kernel.NativeKernel;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -29,7 +30,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /** {@code sage4j explain}. */
@@ -100,7 +100,7 @@ final class ExplainCommand implements Callable<Integer> {
             return ThroughputCommand.print(spec.commandLine().getOut(), false, true);
         }
         System.setProperty(PRINT, "True");
-        boolean tornado = KernelContext.class.getModule().isNamed();
+        boolean tornado = TornadoApi.isReal();
         if (tornado ? !backend.startsWith("tornado") : !backend.equals("jvm")) {
             throw new ParameterException(
                     spec.commandLine(),

@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.TornadoExecutionResult;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
@@ -27,8 +26,6 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  * arrays as they are and writes the output arrays. One thread at a time.
  */
 public final class AttentionPlan implements AutoCloseable {
-    private static final boolean REAL_TORNADOVM =
-            KernelContext.class.getModule().isNamed();
     /** A first run compiles; drivers' compilers (PoCL's cache, say) do not all bear several of them side by side. */
     private static final Object COMPILING = new Object();
 
@@ -171,7 +168,7 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** Says what a backend of TornadoVM lacks before it is asked to compile it; tornado-jvm lacks nothing. */
     private static void requireOperations(Rung rung, TornadoDevice device) {
-        if (KernelContext.class.getModule().isNamed()) {
+        if (TornadoApi.isReal()) {
             requireOperations(rung, device.getTornadoVMBackend().name().toLowerCase(Locale.ROOT));
         }
     }
@@ -231,7 +228,7 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** Whether the profiles of so many runs have piled up that a new plan is cheaper. */
     public boolean isSpent() {
-        return REAL_TORNADOVM && timed && runs >= MOST_TIMED_RUNS;
+        return TornadoApi.isReal() && timed && runs >= MOST_TIMED_RUNS;
     }
 
     /** Computes the output from what the input arrays hold now. */
@@ -241,7 +238,7 @@ public final class AttentionPlan implements AutoCloseable {
             writeEmpty();
             return;
         }
-        if (result == null && REAL_TORNADOVM) {
+        if (result == null && TornadoApi.isReal()) {
             synchronized (COMPILING) {
                 result = execution.execute();
             }

@@ -3,7 +3,7 @@ package io.sage4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.Variant;
-import io.sage4j.backend.Backends;
+import io.sage4j.plan.TornadoApi;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledIfEnvironmentVariable;
@@ -63,7 +63,7 @@ class ExplainCommandTest {
     @ParameterizedTest
     @ValueSource(strings = {"tornado", "tornado:ptx"})
     void tornadoNeedsItsModules(String backend) {
-        assertThat(Backends.isRealTornadoVm()).isFalse();
+        assertThat(TornadoApi.isReal()).isFalse();
         CliRun.of("explain", "smooth-k", "--backend", backend)
                 .refuses("expected jvm, or with TORNADOVM_HOME and ./sage4j");
     }

@@ -1,6 +1,7 @@
 package io.sage4j;
 
 import io.sage4j.numeric.BFloat16;
+import io.sage4j.numeric.Float16;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -449,6 +450,45 @@ public final class Tensor {
         Tensor copy = allocate(dtype, shape);
         copy.copyFrom(this);
         return copy.data.asSlice(0, size() * dtype.bytes());
+    }
+
+    /**
+     * The elements as another floating-point type in a new contiguous tensor, rounded to nearest even; this tensor where it
+     * has the type already. To FP16, what is beyond 65504 becomes infinite; NaN stays NaN, and a boolean becomes 0 or 1.
+     *
+     * @param type FP32, FP16 or BF16
+     * @throws SageException if it is none of them, there is no memory, or the elements are in a GPU's memory
+     */
+    public Tensor to(DType type) {
+        if (!SageException.requireArgument(type, "type").isFloat()) {
+            throw new SageException("cannot make " + type + " of " + this + ", expected one of " + DType.floats());
+        }
+        data();
+        if (type == dtype) {
+            return this;
+        }
+        Tensor made = allocate(type, shape);
+        long next = 0;
+        for (long i = 0; i < shape[0]; i++) {
+            for (long j = 0; j < shape[1]; j++) {
+                for (long k = 0; k < shape[2]; k++) {
+                    long row = i * strides[0] + j * strides[1] + k * strides[2];
+                    for (long l = 0; l < shape[3]; l++) {
+                        made.setElement(next++, element(row + l));
+                    }
+                }
+            }
+        }
+        return made;
+    }
+
+    private void setElement(long offset, float value) {
+        switch (dtype) {
+            case FLOAT32 -> data.set(FLOAT, offset * 4, value);
+            case FLOAT16 -> data.set(SHORT, offset * 2, Float16.encode(value));
+            case BFLOAT16 -> data.set(SHORT, offset * 2, BFloat16.encode(value));
+            case BOOL -> throw new IllegalStateException("no number");
+        }
     }
 
     /** The same elements with two dimensions exchanged, not copied; neither may be the last one. */

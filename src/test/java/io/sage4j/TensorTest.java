@@ -143,6 +143,37 @@ class TensorTest {
     }
 
     @Test
+    void elements_as_another_type() {
+        float[] values = {1f, -0.1f, 1e-8f, 65504f, 65520f, 3e38f, Float.NaN, Float.NEGATIVE_INFINITY};
+        Tensor t = Tensor.of(values, 1, 2, 2, 2);
+        Tensor turned = t.transpose(1, 2);
+        assertThat(turned.to(DType.FLOAT16).shape()).containsExactly(1, 2, 2, 2);
+        assertThat(turned.to(DType.FLOAT16).isContiguous()).isTrue();
+        float inf = Float.POSITIVE_INFINITY;
+        assertThat(t.to(DType.FLOAT16).toFloatArray())
+                .containsExactly(1f, -0.099975586f, 0f, 65504f, inf, inf, Float.NaN, -inf);
+        assertThat(t.to(DType.BFLOAT16).toFloatArray())
+                .containsExactly(1f, -0.100097656f, 1.0011718E-8f, 65536f, 65536f, 3.0040553E38f, Float.NaN, -inf);
+        float[] there = turned.to(DType.BFLOAT16).toFloatArray();
+        assertThat(turned.to(DType.BFLOAT16).to(DType.FLOAT32).toFloatArray()).containsExactly(there);
+        assertThat(there[2]).as("row 0 of head 1 is row 1 of head 0").isEqualTo(65536f);
+        assertThat(t.to(DType.FLOAT32)).isSameAs(t);
+        Tensor bools = Tensor.of(MemorySegment.ofArray(new byte[] {0, 1, -3, 0}), DType.BOOL, 1, 1, 2, 2);
+        assertThat(bools.to(DType.FLOAT16).toFloatArray()).containsExactly(0f, 1f, 1f, 0f);
+        assertThat(Tensor.of(new float[0], 1, 0, 2, 2).to(DType.FLOAT16).size()).isZero();
+        assertThatThrownBy(() -> t.to(DType.BOOL))
+                .isInstanceOf(SageException.class)
+                .hasMessage("cannot make bool of float32[1, 2, 2, 2], expected one of float32, float16, bfloat16");
+        assertThatThrownBy(() -> t.to(null)).isInstanceOf(SageException.class).hasMessageContaining("type is null");
+        Tensor device = Tensor.ofDevice(0x1000, DType.FLOAT32, 1, 1, 1, 1);
+        for (DType type : new DType[] {DType.FLOAT16, DType.FLOAT32}) {
+            assertThatThrownBy(() -> device.to(type))
+                    .isInstanceOf(SageException.class)
+                    .hasMessageContaining("copy it with Sage.copy");
+        }
+    }
+
+    @Test
     void what_does_not_fit_is_said() {
         assertThatThrownBy(() -> Tensor.of((float[]) null, 1, 1, 1, 1))
                 .isInstanceOf(SageException.class)

@@ -173,7 +173,7 @@ final class CudaBackend implements DeviceBackend {
         DType type = r.q().dtype();
         if (type != DType.FLOAT16 && type != DType.BFLOAT16) {
             throw new SageException("backend cuda takes float16 and bfloat16 tensors, these are " + type
-                    + "; convert them or use another backend");
+                    + "; convert them (Tensor.to) or use another backend");
         }
         if (r.mask() != null) {
             throw new SageException("backend cuda takes no mask tensor; use causal, or another backend");

@@ -263,6 +263,17 @@ class LauncherTest {
     }
 
     @Test
+    void theCLocaleKnowsNamesBeyondAscii() throws Exception {
+        script(jdk.resolve("bin/java"), "echo \"LC_ALL=$LC_ALL\"");
+        Map<String, String> none = Map.of("LC_ALL", "", "LC_CTYPE", "", "LANG", "");
+        assertThat(run(none, "variants").starts().out()).containsExactly("LC_ALL=C.UTF-8");
+        assertThat(run(Map.of("LC_ALL", "C"), "variants").starts().out()).containsExactly("LC_ALL=C.UTF-8");
+        assertThat(run(Map.of("LC_ALL", "", "LC_CTYPE", "", "LANG", "en_US.UTF-8"), "variants")
+                        .out())
+                .containsExactly("LC_ALL=");
+    }
+
+    @Test
     void theArchiveIsMadeByARunOfItsOwn() throws Exception {
         Path archive = home.resolve("target/sage4j.jsa");
         script(

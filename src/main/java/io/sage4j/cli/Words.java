@@ -62,16 +62,7 @@ final class Words {
     static final class ToHeadDim implements ITypeConverter<Integer> {
         @Override
         public Integer convert(String word) {
-            try {
-                int number = Integer.parseInt(word);
-                if (number > 0 && number <= AttentionShape.MAX_HEAD_DIM) {
-                    return number;
-                }
-            } catch (NumberFormatException e) {
-                // Said below, as for numbers that are out of range.
-            }
-            throw new TypeConversionException(
-                    "'" + word + "', expected a whole number from 1 to " + AttentionShape.MAX_HEAD_DIM);
+            return wholeNumber(word, AttentionShape.MAX_HEAD_DIM);
         }
     }
 
@@ -95,16 +86,20 @@ final class Words {
     static final class ToCount implements ITypeConverter<Integer> {
         @Override
         public Integer convert(String word) {
-            try {
-                int number = Integer.parseInt(word);
-                if (number > 0) {
-                    return number;
-                }
-            } catch (NumberFormatException e) {
-                // Said below, as for numbers that are not positive.
-            }
-            throw new TypeConversionException("'" + word + "', expected a whole number from 1 to " + Integer.MAX_VALUE);
+            return wholeNumber(word, Integer.MAX_VALUE);
         }
+    }
+
+    private static int wholeNumber(String word, int most) {
+        try {
+            int number = Integer.parseInt(word);
+            if (number > 0 && number <= most) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // Said below, as for numbers that are out of range.
+        }
+        throw new TypeConversionException("'" + word + "', expected a whole number from 1 to " + most);
     }
 
     /** A file name. */

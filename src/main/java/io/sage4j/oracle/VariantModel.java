@@ -66,24 +66,17 @@ public final class VariantModel {
     }
 
     /**
-     * The same, with rows divided by the sum of P as it was rounded: what kernels compute that have tensor cores add P up
-     * (docs/numerics.md, 5).
-     */
-    public static ModelResult runWithRoundedSum(AttentionInputs in, Rung rung, Scheme scheme) {
-        return run(in, rung, scheme, true, false);
-    }
-
-    /**
      * What the {@code mma.sync} kernels compute that write no log-sum-exp: smooth Q's shifts are on a {@link ShiftGrid}.
      *
-     * @param roundedSum whether the tensor cores add P up
+     * @param roundedSum whether rows are divided by the sum of P as it was rounded: what kernels compute that have tensor cores
+     *     add P up (docs/numerics.md, 5)
      */
     public static ModelResult runWithoutLse(AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum) {
         return run(in, rung, scheme, roundedSum, true);
     }
 
     /**
-     * The same, with the keys of each row split and its parts joined (docs/numerics.md, 6): what kernels compute where rows are
+     * {@link #run} with the keys of each row split and its parts joined (docs/numerics.md, 6): what kernels compute where rows are
      * too few for the GPU.
      *
      * @param partOfTile the part, from 0 on, that takes a tile of keys

@@ -8,13 +8,11 @@ import io.sage4j.bench.ActivationsBench;
 import io.sage4j.bench.AttentionBench;
 import io.sage4j.bench.BenchRecord;
 import io.sage4j.bench.GpuBench;
-import io.sage4j.bench.Json;
 import io.sage4j.bench.Measurement;
 import io.sage4j.bench.Measurement.Accuracy;
 import io.sage4j.bench.RangesBench;
-import io.sage4j.io.AtomicFile;
+import io.sage4j.numeric.AttentionShape;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -74,12 +72,7 @@ final class BenchCommand implements Callable<Integer> {
                             converter = Words.ToCausal.class,
                             description = "Hide later keys from each query.")
                     Causal causal,
-            @Option(
-                            names = "--backend",
-                            paramLabel = "NAME",
-                            defaultValue = "auto",
-                            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-                    String backend,
+            @Mixin MeasureOptions options,
             @Option(
                             names = "--runs",
                             paramLabel = "N",
@@ -87,13 +80,6 @@ final class BenchCommand implements Callable<Integer> {
                             converter = Words.ToCount.class,
                             description = "Timed runs, 20 (default) or more.")
                     int runs,
-            @Option(
-                            names = "--record",
-                            paramLabel = "FILE",
-                            converter = Words.ToFile.class,
-                            description = "Write the figures, the machine and the commit as JSON.")
-                    Path record,
-            @Option(names = "--json", description = "Print the record as JSON.") boolean json,
             @Option(
                             names = "--on-gpu",
                             description =
@@ -104,12 +90,10 @@ final class BenchCommand implements Callable<Integer> {
         // What cannot be is refused before anything is made.
         variantOptions.variant();
         List<long[]> sizes = shapes.stream().map(this::sizes).toList();
-        if (record != null) {
-            AtomicFile.check(record);
-        }
+        options.check();
         BenchRecord found;
-        try (Sage sage = Sage.open(backend);
-                Progress progress = Progress.start("bench", runs * sizes.size(), json || quiet)) {
+        try (Sage sage = Sage.open(options.backend());
+                Progress progress = Progress.start("bench", (long) runs * sizes.size(), options.json() || quiet)) {
             List<Measurement> measurements = new ArrayList<>();
             for (long[] s : sizes) {
                 Variant variant = variantOptions.variant(sage, Math.toIntExact(s[3]));
@@ -130,15 +114,8 @@ final class BenchCommand implements Callable<Integer> {
                     sage.backendReason(),
                     measurements);
         }
-        if (record != null) {
-            found.write(record);
-        }
         PrintWriter out = spec.commandLine().getOut();
-        if (json) {
-            out.println(Json.text(found));
-        } else {
-            print(out, found);
-        }
+        options.deliver(found, out, () -> print(out, found));
         return 0;
     }
 
@@ -149,41 +126,24 @@ final class BenchCommand implements Callable<Integer> {
                             + " numbers.",
             sortOptions = false)
     int ranges(
-            @Option(
-                            names = "--backend",
-                            paramLabel = "NAME",
-                            defaultValue = "auto",
-                            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-                    String backend,
-            @Option(
-                            names = "--record",
-                            paramLabel = "FILE",
-                            converter = Words.ToFile.class,
-                            description = "Write the figures, the machine and the commit as JSON.")
-                    Path record,
-            @Option(names = "--json", description = "Print the record as JSON.") boolean json,
-            @Option(names = "--quiet", description = "No progress bar.") boolean quiet) {
-        if (record != null) {
-            AtomicFile.check(record);
-        }
+            @Mixin MeasureOptions options, @Option(names = "--quiet", description = "No progress bar.") boolean quiet) {
+        options.check();
         ActivationsBench activations = ActivationsBench.load();
         BenchRecord found;
-        try (Sage sage = Sage.open(backend);
-                Progress progress = Progress.start("bench", RangesBench.steps(activations), json || quiet)) {
+        try (Sage sage = Sage.open(options.backend());
+                Progress progress = Progress.start("bench", RangesBench.steps(activations), options.json() || quiet)) {
             found = BenchRecord.now(
                     spec.root().commandLine().getParseResult().originalArgs(),
                     sage.backend(),
                     sage.backendReason(),
                     RangesBench.run(sage, activations, progress::step));
         }
-        if (record != null) {
-            found.write(record);
-        }
         PrintWriter out = spec.commandLine().getOut();
-        if (json) {
-            out.println(Json.text(found));
-            return 0;
-        }
+        options.deliver(found, out, () -> printRanges(out, found));
+        return 0;
+    }
+
+    private static void printRanges(PrintWriter out, BenchRecord found) {
         TextTable table = new TextTable("ranges", "input", ">mean CosSim", ">mean L1", ">worst RMSE", "all finite");
         found.measurements()
                 .forEach(m -> table.row(
@@ -194,21 +154,28 @@ final class BenchCommand implements Callable<Integer> {
                         String.format(Locale.ROOT, "%.2e", m.worstRmse()),
                         m.accuracy().stream().allMatch(a -> a.metrics().nonFiniteAgree()) ? "yes" : "NO"));
         table.print(out);
-        return 0;
     }
 
     private long[] sizes(String shape) {
         Matcher size = SHAPE.matcher(shape);
         if (!size.matches()) {
-            throw new ParameterException(
-                    spec.subcommands().get("attention"),
-                    "--shape is '" + shape + "', expected BxHxNxD, such as 1x12x512x32");
+            throw wrong(shape, "expected BxHxNxD, such as 1x12x512x32");
         }
         long[] sizes = new long[size.groupCount()];
         for (int n = 0; n < sizes.length; n++) {
             sizes[n] = Long.parseLong(size.group(n + 1));
         }
+        try {
+            new AttentionShape(
+                    (int) sizes[0], (int) sizes[1], (int) sizes[1], (int) sizes[2], (int) sizes[2], (int) sizes[3]);
+        } catch (IllegalArgumentException e) {
+            throw wrong(shape, e.getMessage());
+        }
         return sizes;
+    }
+
+    private ParameterException wrong(String shape, String why) {
+        return new ParameterException(spec.subcommands().get("attention"), "--shape is '" + shape + "', " + why);
     }
 
     private static void print(PrintWriter out, BenchRecord found) {

@@ -6,7 +6,6 @@ import io.sage4j.Variant;
 import io.sage4j.bench.ActivationsBench;
 import io.sage4j.bench.BenchRecord;
 import io.sage4j.bench.ErrorTimeChart;
-import io.sage4j.bench.Json;
 import io.sage4j.bench.Measurement;
 import io.sage4j.io.AtomicFile;
 import io.sage4j.numeric.PvFormat;
@@ -20,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -38,12 +38,8 @@ final class DemoCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(
-            names = "--backend",
-            paramLabel = "NAME",
-            defaultValue = "auto",
-            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-    private String backend;
+    @Mixin
+    private MeasureOptions options;
 
     @Option(
             names = "--variant",
@@ -59,16 +55,6 @@ final class DemoCommand implements Callable<Integer> {
             description = "PNG chart of error against time. Default: ./" + DEFAULT_CHART + ".")
     private Path chart;
 
-    @Option(
-            names = "--record",
-            paramLabel = "FILE",
-            converter = Words.ToFile.class,
-            description = "Write the figures, the machine and the commit as JSON.")
-    private Path record;
-
-    @Option(names = "--json", description = "Print the record as JSON instead of tables.")
-    private boolean json;
-
     @Option(names = "--quiet", description = "No progress bar.")
     private boolean quiet;
 
@@ -78,11 +64,9 @@ final class DemoCommand implements Callable<Integer> {
                 ? Variant.all()
                 : only.stream().map(Variant::of).distinct().toList();
         Path target = chartTarget();
-        if (record != null) {
-            AtomicFile.check(record);
-            if (target != null) {
-                AtomicFile.checkDistinct("--chart", target, "--record", record);
-            }
+        options.check();
+        if (options.record() != null && target != null) {
+            AtomicFile.checkDistinct("--chart", target, "--record", options.record());
         }
         BenchRecord found = measure(chosen);
         List<Measurement> variants = withInput(found, ActivationsBench.INPUT);
@@ -90,17 +74,13 @@ final class DemoCommand implements Callable<Integer> {
             byte[] png = ErrorTimeChart.png(title(found), points(variants));
             AtomicFile.write(target, channel -> AtomicFile.write(channel, MemorySegment.ofArray(png)));
         }
-        if (record != null) {
-            found.write(record);
-        }
         PrintWriter out = spec.commandLine().getOut();
-        if (json) {
-            out.println(Json.text(found));
-        } else {
+        options.deliver(found, out, () -> {
             print(out, found, variants);
             out.println();
-            out.println("Chart: " + (target == null ? "none" : target) + (record == null ? "" : ", record: " + record));
-        }
+            out.println("Chart: " + (target == null ? "none" : target)
+                    + (options.record() == null ? "" : ", record: " + options.record()));
+        });
         return 0;
     }
 
@@ -127,8 +107,8 @@ final class DemoCommand implements Callable<Integer> {
         ActivationsBench bench = ActivationsBench.load();
         List<Measurement> found = new ArrayList<>();
         long steps = (long) variants.size() * bench.layers() + SMOOTH_K_RUNS;
-        try (Sage sage = Sage.open(backend);
-                Progress progress = Progress.start("demo", steps, json || quiet)) {
+        try (Sage sage = Sage.open(options.backend());
+                Progress progress = Progress.start("demo", steps, options.json() || quiet)) {
             for (Variant variant : variants) {
                 progress.on(variant.name());
                 found.add(bench.run(sage, variant, progress::step));

@@ -6,12 +6,11 @@ import io.sage4j.bench.BenchRecord;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.LadderBench;
 import io.sage4j.bench.LadderRecord;
-import io.sage4j.io.AtomicFile;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -75,45 +74,29 @@ final class LadderCommand implements Callable<Integer> {
             description = "Timed runs of each. Default: ${DEFAULT-VALUE}.")
     private int runs;
 
-    @Option(
-            names = "--backend",
-            paramLabel = "NAME",
-            defaultValue = "auto",
-            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-    private String backend;
-
-    @Option(
-            names = "--record",
-            paramLabel = "FILE",
-            converter = Words.ToFile.class,
-            description = "Write the figures, the machine and the commit as JSON.")
-    private Path record;
-
-    @Option(names = "--json", description = "Print the record as JSON.")
-    private boolean json;
+    @Mixin
+    private MeasureOptions options;
 
     @Override
     public Integer call() {
         PrintWriter out = spec.commandLine().getOut();
         List<Variant> which = variants.stream().map(Variant::of).toList();
-        if (record != null) {
-            AtomicFile.check(record);
-        }
+        options.check();
         String name;
         String reason;
-        try (Sage opened = Sage.open(backend)) {
+        try (Sage opened = Sage.open(options.backend())) {
             name = opened.backend();
             reason = opened.backendReason();
         }
         LadderBench bench =
                 new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs);
-        LadderBench.Result result = bench.run(name, json ? line -> {} : out::println, soFar -> {
-            if (record != null) {
-                record(soFar, name, reason).write(record);
+        LadderBench.Result result = bench.run(name, options.json() ? line -> {} : out::println, soFar -> {
+            if (options.record() != null) {
+                record(soFar, name, reason).write(options.record());
             }
         });
         LadderRecord found = record(result, name, reason);
-        if (json) {
+        if (options.json()) {
             out.println(Json.text(found));
         }
         if (!result.failures().isEmpty()) {

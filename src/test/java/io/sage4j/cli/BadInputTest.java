@@ -260,6 +260,7 @@ class BadInputTest {
                 options("no benchmark, expected one of ladder, attention", "bench"),
                 options("'1x2x3', expected BxHxNxD", "bench", "attention", "--shape", "1x2x3"),
                 options("expected 1..256", "bench", "attention", "--shape", "1x2x3x1000"),
+                options("'1x2x3x257', head_dim is 257", "bench", "attention", "--shape", "1x2x3x8,1x2x3x257"),
                 options("'0', expected a whole number", "bench", "attention", "--runs", "0"),
                 options("'ten', expected a whole number", "bench", "attention", "--runs", "ten"),
                 options("runs is 19, expected at least 20", "bench", "attention", "--runs", "19"),

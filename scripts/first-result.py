@@ -7,7 +7,6 @@ JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and l
 Milliseconds since Java started, as io.sage4j.bench.FirstResult tells them, for int8-fp8-sm90 on backend cuda.
 """
 import argparse
-import datetime
 import glob
 import json
 import os
@@ -39,11 +38,10 @@ def main():
     java, jars = arguments.java, [jar for part in ("sage4j-*.jar", "lib/*.jar") for jar in sorted(glob.glob(os.path.join(arguments.jars, part)))]
     if not jars:
         parser.error(f"no sage4j-*.jar in {arguments.jars}: run mvn package, or say --jars FOLDER")
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory() as caches:
         archive = ["-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + os.path.join(caches, "sage4j.jsa"), "-Xlog:disable"]
         record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=gpu_record.machine(),
-                      commit=commit, command="scripts/first-result.py OUT.json", date=datetime.datetime.now(datetime.UTC).isoformat(),
+                      commit=gpu_record.commit(), command="scripts/first-result.py OUT.json", date=gpu_record.now(),
                       nothing_cached=[first(java, jars, None) for _ in range(NOTHING)], first_process=first(java, jars, caches),
                       warm=[first(java, jars, caches) for _ in range(WARM)], archive_made=first(java, jars, caches, *archive),
                       warm_with_archive=[first(java, jars, caches, *archive) for _ in range(WARM)])

@@ -38,7 +38,7 @@ class BenchmarksTest {
     @Test
     void anOutputThatIsWrongFailsTheTrial() {
         AttendBenchmark benchmark = new AttendBenchmark();
-        benchmark.backend = "jvm";
+        benchmark.backend = "auto";
         benchmark.variant = "flash";
         benchmark.heads = 1;
         benchmark.tokens = 8;

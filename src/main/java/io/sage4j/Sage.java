@@ -54,7 +54,7 @@ public final class Sage implements AutoCloseable {
     /**
      * Opens a backend by name, or fails with the reason; there is no silent fallback.
      *
-     * @param backend a name from {@link #backends()}, or {@code auto}
+     * @param backend a name from {@link #backends()}, or {@code auto}; {@code cuda:1} is the driver's second GPU, and so on
      * @throws SageException if it is unknown or cannot run here
      */
     public static Sage open(String backend) {

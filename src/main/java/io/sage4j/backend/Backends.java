@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** The backends that this sage4j knows, which of them can run here, and why the others cannot. Fastest first. */
@@ -20,6 +22,10 @@ public final class Backends {
 
     /** The native kernels. */
     public static final String CUDA = "cuda";
+
+    private static final Pattern GPU = Pattern.compile(CUDA + ":(\\d{1,3})");
+
+    private static final String BY_NAME = "asked for by name";
 
     private static final String NOT_AUTOMATIC = "takes float16 or bfloat16 and INT8 variants only: ask for it by name";
 
@@ -55,10 +61,7 @@ public final class Backends {
         boolean real = TornadoApi.isReal();
         return List.of(
                 new Candidate(
-                        CUDA,
-                        noCuda(),
-                        "native PTX kernels through the CUDA driver; " + NOT_AUTOMATIC,
-                        () -> new CudaBackend(DriverSearch.here().driver().orElseThrow(), 0, KernelStore.here())),
+                        CUDA, noCuda(), "native PTX kernels through the CUDA driver; " + NOT_AUTOMATIC, () -> cuda(0)),
                 new Candidate(
                         tornadoName(),
                         real ? Optional.empty() : Optional.of(noTornado()),
@@ -72,6 +75,15 @@ public final class Backends {
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
                         () -> new TaskGraphBackend("jvm", 0)));
+    }
+
+    private static CudaBackend cuda(int gpu) {
+        return new CudaBackend(DriverSearch.here().driver().orElseThrow(), gpu, KernelStore.here());
+    }
+
+    /** Name of backend cuda on a GPU of the driver's. */
+    static String cudaName(int gpu) {
+        return gpu == 0 ? CUDA : CUDA + ":" + gpu;
     }
 
     /** Why the native kernels cannot run. Asks the driver for a GPU only where there is a driver. */
@@ -112,12 +124,17 @@ public final class Backends {
     /**
      * Opens a backend.
      *
-     * @param name a backend's name, or {@link #AUTO}
+     * @param name a backend's name, {@code cuda:1} and so on for another GPU, or {@link #AUTO}
      * @throws SageException if the name is unknown or that backend cannot run here, with the reason
      */
     public static Choice open(String name) {
-        if (name.equals(CUDA)) {
+        Matcher gpu = GPU.matcher(name);
+        if (name.equals(CUDA) || gpu.matches()) {
             DriverSearch.here().driver().ifPresent(driver -> Rehearsal.start(driver::linkAll));
+        }
+        if (gpu.matches()) {
+            noCuda().ifPresent(why -> refuse(name, why));
+            return new Choice(cuda(Integer.parseInt(gpu.group(1))), BY_NAME);
         }
         List<Candidate> all = candidates();
         if (name.equals(AUTO)) {
@@ -134,10 +151,12 @@ public final class Backends {
                         c.name().equals(name) || isTornado(name) && c.name().startsWith(name + ":"))
                 .findFirst()
                 .orElseThrow(() -> unknown(name, all));
-        asked.unavailable().ifPresent(why -> {
-            throw new SageException("backend " + name + " cannot run here: " + why);
-        });
-        return new Choice(asked.opener().get(), "asked for by name");
+        asked.unavailable().ifPresent(why -> refuse(name, why));
+        return new Choice(asked.opener().get(), BY_NAME);
+    }
+
+    private static void refuse(String name, String why) {
+        throw new SageException("backend " + name + " cannot run here: " + why);
     }
 
     private static SageException unknown(String name, List<Candidate> all) {

@@ -75,7 +75,7 @@ final class CudaBackend implements DeviceBackend {
 
     @Override
     public String name() {
-        return Backends.CUDA;
+        return Backends.cudaName(info.ordinal());
     }
 
     @Override

@@ -10,9 +10,14 @@ public final class FakeCuda {
 
     /** The backend, as if it had been asked for by name; compiled kernels go to a folder, or nowhere if it is null. */
     public static Backends.Choice choice(FakeDriver driver, Path folder) {
+        return choice(driver, 0, folder);
+    }
+
+    /** The same on another of the driver's GPUs. */
+    public static Backends.Choice choice(FakeDriver driver, int gpu, Path folder) {
         return new Backends.Choice(
                 new CudaBackend(
-                        driver.search().driver().orElseThrow(), 0, new KernelStore(Optional.ofNullable(folder))),
+                        driver.search().driver().orElseThrow(), gpu, new KernelStore(Optional.ofNullable(folder))),
                 "asked for by name");
     }
 }

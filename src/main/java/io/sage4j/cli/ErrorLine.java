@@ -48,6 +48,8 @@ final class ErrorLine {
             print(err, advised ? e.getMessage() : e.getMessage() + "; " + ADVICE);
         } else if (noMemory != null) {
             print(err, noMemory(noMemory, ""));
+        } else if (isOfMappedFile(e)) {
+            print(err, "an input file was cut off, or its disk failed, while it was being read");
         } else {
             status = INTERNAL;
             print(
@@ -84,6 +86,11 @@ final class ErrorLine {
             }
         }
         return null;
+    }
+
+    /** Input files are mapped: the JVM has no better word for one that can no longer be read. */
+    private static boolean isOfMappedFile(Throwable e) {
+        return e instanceof InternalError && String.valueOf(e.getMessage()).contains("unsafe memory access");
     }
 
     /** Prints a line on stderr. */

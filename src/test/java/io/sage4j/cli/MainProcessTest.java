@@ -1,13 +1,17 @@
 package io.sage4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import io.sage4j.io.ElementType;
+import io.sage4j.io.NdArray;
+import io.sage4j.io.Npy;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
+import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -86,6 +90,22 @@ class MainProcessTest {
                     .isEqualTo(status);
             assertThat(err.toString().strip()).isEqualTo(line);
         }
+    }
+
+    @Test
+    void aFileThatIsCutOffWhileItIsRead() throws IOException {
+        Path q = TensorFiles.npy(folder, "q.npy", ElementType.FLOAT32, 1, 1, 9000, 64);
+        NdArray mapped = Npy.read(q);
+        try (RandomAccessFile file = new RandomAccessFile(q.toFile(), "rw")) {
+            file.setLength(4096);
+        }
+        Throwable fault = catchThrowable(() -> mapped.data().toArray(ValueLayout.JAVA_BYTE));
+        StringWriter err = new StringWriter();
+        assertThat(ErrorLine.failure(fault, new PrintWriter(err), false)).isEqualTo(2);
+        assertThat(err.toString())
+                .isEqualTo("sage4j: an input file was cut off, or its disk failed, while it was being read\n");
+        assertThat(ErrorLine.failure(new InternalError("other"), new PrintWriter(err), false))
+                .isEqualTo(1);
     }
 
     @Test

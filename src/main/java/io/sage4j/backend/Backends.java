@@ -69,12 +69,21 @@ public final class Backends {
                         () -> new TaskGraphBackend(tornadoName(), tornadoDevice())),
                 new Candidate(
                         "jvm",
-                        real
-                                ? Optional.of("this JVM was started with a TornadoVM SDK, which replaces tornado-jvm")
-                                : Optional.empty(),
+                        noTornadoJvm(),
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
                         () -> new TaskGraphBackend("jvm", 0)));
+    }
+
+    private static Optional<String> noTornadoJvm() {
+        if (TornadoApi.isReal()) {
+            return Optional.of("this JVM was started with a TornadoVM SDK, which replaces tornado-jvm");
+        }
+        return TornadoApi.isTornadoJvm()
+                ? Optional.empty()
+                : Optional.of(
+                        "TornadoVM's API is on the class path in place of the jar tornado-jvm, without TornadoVM's"
+                                + " modules: take it off, or start Java as ./sage4j does for --backend tornado");
     }
 
     private static CudaBackend cuda(int gpu) {

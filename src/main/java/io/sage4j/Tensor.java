@@ -425,18 +425,23 @@ public final class Tensor {
             throw new SageException("a Java array cannot hold the " + size() + " elements of this tensor; use data()");
         }
         float[] values = new float[(int) size()];
-        int next = 0;
+        copyInOrder(of(values, shape));
+        return values;
+    }
+
+    /** Puts the elements, converted, into a contiguous tensor of the same shape. */
+    private void copyInOrder(Tensor made) {
+        long next = 0;
         for (long i = 0; i < shape[0]; i++) {
             for (long j = 0; j < shape[1]; j++) {
                 for (long k = 0; k < shape[2]; k++) {
                     long row = i * strides[0] + j * strides[1] + k * strides[2];
                     for (long l = 0; l < shape[3]; l++) {
-                        values[next++] = element(row + l);
+                        made.setElement(next++, element(row + l));
                     }
                 }
             }
         }
-        return values;
     }
 
     /** All elements in index order as bytes, little endian; the tensor's own memory where it is already so. */
@@ -468,17 +473,7 @@ public final class Tensor {
             return this;
         }
         Tensor made = allocate(type, shape);
-        long next = 0;
-        for (long i = 0; i < shape[0]; i++) {
-            for (long j = 0; j < shape[1]; j++) {
-                for (long k = 0; k < shape[2]; k++) {
-                    long row = i * strides[0] + j * strides[1] + k * strides[2];
-                    for (long l = 0; l < shape[3]; l++) {
-                        made.setElement(next++, element(row + l));
-                    }
-                }
-            }
-        }
+        copyInOrder(made);
         return made;
     }
 

@@ -3,6 +3,7 @@ package io.sage4j.cli;
 import io.sage4j.Sage;
 import io.sage4j.SageException;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import io.sage4j.backend.GpuProbe;
 import io.sage4j.backend.TornadoDevices;
 import io.sage4j.bench.Json;
@@ -66,9 +67,9 @@ final class DevicesCommand implements Callable<Integer> {
             if (!gpus.isEmpty()) {
                 out.println();
                 TextTable table = new TextTable(
-                        ">GPU", "name", "compute", ">SMs", ">memory GiB", ">L2 MiB", ">shared KiB a block", "CUDA");
+                        "backend", "name", "compute", ">SMs", ">memory GiB", ">L2 MiB", ">shared KiB a block", "CUDA");
                 gpus.forEach(g -> table.row(
-                        String.valueOf(g.ordinal()),
+                        Backends.CUDA + ":" + g.ordinal(),
                         g.name(),
                         g.computeMajor() + "." + g.computeMinor(),
                         String.valueOf(g.multiprocessors()),

@@ -23,9 +23,9 @@ class DevicesCommandTest {
             assertThat(printed(gpus).lines().map(line -> line.strip().replaceAll(" {2,}", "|")))
                     .containsExactly(
                             "",
-                            "GPU|name|compute|SMs|memory GiB|L2 MiB|shared KiB a block|CUDA",
-                            "0|Fake GPU 0|9.0|132|80.0|50.0|227|13.1",
-                            "1|Fake GPU 1|9.0|132|80.0|50.0|227|13.1");
+                            "backend|name|compute|SMs|memory GiB|L2 MiB|shared KiB a block|CUDA",
+                            "cuda:0|Fake GPU 0|9.0|132|80.0|50.0|227|13.1",
+                            "cuda:1|Fake GPU 1|9.0|132|80.0|50.0|227|13.1");
         }
     }
 

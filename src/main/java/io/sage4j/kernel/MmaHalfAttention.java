@@ -443,7 +443,7 @@ public final class MmaHalfAttention {
                                 int j = PvCodes.keyAt(position);
                                 int pair = p[j / 16 * A_WORDS + (lane / 8 + 4 * (e % 4)) * 8 + j % 16 / 2];
                                 float value = vHalves.get(values + position).getFloat32();
-                                if (MmaTiles.sees(pair, j % 2) == 1) {
+                                if (MmaTiles.visible(pair, j % 2) >= 0) {
                                     if (TornadoMath.abs(value) < Float.POSITIVE_INFINITY) {
                                         value = 0f;
                                     }

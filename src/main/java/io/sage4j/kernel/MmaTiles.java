@@ -51,8 +51,6 @@ public final class MmaTiles {
     /** The numbers of {@link #packBytes} are tiles of K. */
     public static final int OF_K = 1;
 
-    private static final int MINUS_ZERO = 32768;
-
     private MmaTiles() {}
 
     /** What an attention kernel does, as one constant. */
@@ -175,18 +173,20 @@ public final class MmaTiles {
         return max < Rounding.VISIBLE_FROM ? 0f : max;
     }
 
-    /** Whether a row sees a key: 0 if its weight, the low or the high half of a number, is FP16's -0; else 1. */
-    static int sees(int pair, int which) {
-        int low = pair < 0 ? pair + Integer.MAX_VALUE + 1 : pair % 65536;
-        int seen = 1;
-        if (which == 0 && low == MINUS_ZERO || which == 1 && pair < 0) {
-            seen = 0;
-        }
-        return seen;
+    /**
+     * A number that is negative if a row does not see a key: its weight, the low or the high half of a number, is FP16's -0, and no
+     * weight is negative. No condition of several parts, which TornadoVM's PTX backend decides before it has all of them.
+     */
+    static int visible(int pair, int which) {
+        return which == 0 ? pair << 16 : pair;
     }
 
+    /** 0..255. In float, for the reason that {@link Rounding} has. */
     private static int unsigned(byte code) {
-        int value = code;
-        return value < 0 ? value + 256 : value;
+        float value = code;
+        if (value < 0f) {
+            value = value + 256f;
+        }
+        return (int) value;
     }
 }

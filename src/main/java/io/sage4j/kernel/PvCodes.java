@@ -122,6 +122,16 @@ public final class PvCodes {
         return (byte) (word >> 8 * which);
     }
 
+    /** Value of one of the codes of a {@link #word}, 0 being the first. */
+    public static float valueAt(int word, int which, int format) {
+        float value = decode(codeAt(word, which), format);
+        if (format == INT8 && value > INT8_LIMIT) {
+            // The sign of (byte) (word >> 24) comes from the shift, which TornadoVM's PTX backend makes a logical one.
+            value = value - 256f;
+        }
+        return value;
+    }
+
     /** Value of an 8-bit code. */
     public static float decode(byte code, int format) {
         float value = 0f;

@@ -258,8 +258,7 @@ public final class QuantizedAttention {
                     } else {
                         int word = vCodes.get(index / PvCodes.PER_WORD);
                         for (int i = 0; i < PvCodes.PER_WORD; i++) {
-                            stage[PvCodes.keyAt(position + i) * dim + d] =
-                                    PvCodes.decode(PvCodes.codeAt(word, i), format);
+                            stage[PvCodes.keyAt(position + i) * dim + d] = PvCodes.valueAt(word, i, format);
                         }
                     }
                 }

@@ -87,6 +87,13 @@ public final class VariantModel {
         return new VariantModel(in, rung, scheme, false, false, partOfTile, parts).run();
     }
 
+    /** What the attention step makes of operands that something else has quantized; without counts. */
+    public static ModelResult attend(AttentionInputs in, Rung rung, Scheme scheme, QuantizedOperands operands) {
+        VariantModel model = new VariantModel(in, rung, scheme, false, false, tile -> 0, 1);
+        model.eachRow((b, h, i) -> model.quantizedRow(operands, b, h, i));
+        return new ModelResult(model.o, model.lse, Optional.of(operands), new NumericCounts(0, 0, 0, 0));
+    }
+
     private static ModelResult run(
             AttentionInputs in, Rung rung, Scheme scheme, boolean roundedSum, boolean roundedShifts) {
         return new VariantModel(in, rung, scheme, roundedSum, roundedShifts, tile -> 0, 1).run();

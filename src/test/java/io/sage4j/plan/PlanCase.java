@@ -8,6 +8,7 @@ import io.sage4j.numeric.Float16;
 import io.sage4j.oracle.AttentionInputs;
 import io.sage4j.oracle.HardData;
 import io.sage4j.oracle.ModelResult;
+import io.sage4j.oracle.QuantizedOperands;
 import io.sage4j.oracle.ScoreMask;
 import io.sage4j.oracle.VariantModel;
 import java.util.SplittableRandom;
@@ -149,6 +150,11 @@ public record PlanCase(
     /** What the model says. */
     public ModelResult model() {
         return VariantModel.run(inputs(), variant.rung(), variant.scheme());
+    }
+
+    /** What the model makes of operands that a device has quantized. */
+    ModelResult modelOf(QuantizedOperands operands) {
+        return VariantModel.attend(inputs(), variant.rung(), variant.scheme(), operands);
     }
 
     private float[] maskValues() {

@@ -1,6 +1,7 @@
 package io.sage4j.plan;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import io.sage4j.Variant;
 import io.sage4j.kernel.PvCodes;
@@ -91,10 +92,13 @@ public final class PlanChecks {
     static void check(PlanCase c, AttentionPlan plan) {
         ModelResult model = c.model();
         plan.operands().ifPresent(actual -> checkOperands(c, model.operands(), actual));
-        checkClose(c, "output", model.output(c.dtype()), c.output(plan), largest(model.o()) * DEVICE_ERROR);
+        ModelResult attended = codeSlack() > 0 && plan.operands().isPresent()
+                ? c.modelOf(withCodesOf(c, model.operands(), plan.operands().orElseThrow()))
+                : model;
+        checkClose(c, "output", attended.output(c.dtype()), c.output(plan), largest(attended.o()) * DEVICE_ERROR);
         // Arrays have at least one element.
-        float[] lse = Arrays.copyOf(PlanCase.floats(plan.lse().orElseThrow()), model.lse().length);
-        checkClose(c, "lse", model.lse(), lse, DEVICE_LSE_ERROR * Math.max(1, largest(model.lse()) / 100));
+        float[] lse = Arrays.copyOf(PlanCase.floats(plan.lse().orElseThrow()), attended.lse().length);
+        checkClose(c, "lse", attended.lse(), lse, DEVICE_LSE_ERROR * Math.max(1, largest(attended.lse()) / 100));
         if (!plan.stepNames().isEmpty()) {
             checkCounts(c, model.counts(), plan.counts());
         }
@@ -103,7 +107,9 @@ public final class PlanChecks {
     private static void checkCounts(PlanCase c, NumericCounts model, Counts counts) {
         assertThat(counts.nonFinite()).as("%s non-finite", c).isEqualTo(model.nonFinite());
         assertThat(counts.saturated()).as("%s saturated", c).isEqualTo(model.saturated());
-        assertThat(counts.vFlushed()).as("%s flushed", c).isEqualTo(model.vFlushed());
+        assertThat(counts.vFlushed())
+                .as("%s flushed", c)
+                .isCloseTo(model.vFlushed(), within(codeSlack() * model.vTotal() / 10_000));
         assertThat(counts.vTotal()).as("%s total", c).isEqualTo(model.vTotal());
     }
 
@@ -176,13 +182,43 @@ public final class PlanChecks {
         }
     }
 
+    /** The model's operands, but for the device's codes: a neighbouring one changes scores by more than arithmetic does. */
+    private static QuantizedOperands withCodesOf(PlanCase c, QuantizedOperands model, OperandArrays actual) {
+        OperandLayout layout = c.problem().operands();
+        int dim = c.shape().headDim();
+        for (int head = 0; head < c.shape().batch() * c.shape().qHeads(); head++) {
+            for (int row = 0; row < c.shape().qoLen(); row++) {
+                for (int d = 0; d < dim; d++) {
+                    model.qCodes()[(head * c.shape().qoLen() + row) * dim + d] =
+                            actual.qCodes().get((int) layout.qIndex(head, row, d));
+                }
+            }
+        }
+        for (int head = 0; head < c.shape().batch() * c.shape().kvHeads(); head++) {
+            for (int row = 0; row < c.shape().kvLen(); row++) {
+                for (int d = 0; d < dim; d++) {
+                    int plain = (head * c.shape().kvLen() + row) * dim + d;
+                    model.kCodes()[plain] = actual.kCodes().get((int) layout.kIndex(head, row, d));
+                    int index = (int) layout.vIndex(head, row, d);
+                    if (c.variant().scheme().pv() != PvFormat.FP16) {
+                        byte code =
+                                PvCodes.codeAt(actual.vCodes().get(index / PvCodes.PER_WORD), index % PvCodes.PER_WORD);
+                        model.vValues()[plain] = PvCodes.decode(
+                                code, PvCodes.formatOf(c.variant().scheme().pv()));
+                    }
+                }
+            }
+        }
+        return model;
+    }
+
     /** Code of V at an index; {@code plain} is its index in the model, -1 for padding. */
     private static void checkV(
             PlanCase c, QuantizedOperands model, OperandArrays actual, int index, int plain, int channel) {
         if (c.variant().scheme().pv() == PvFormat.FP16) {
             short bits = actual.vHalves().get(index).getHalfFloatValue();
             short expected = plain < 0 ? 0 : model.vCodes()[plain];
-            if (bits != expected && !same(Float16.decode(expected), Float16.decode(bits))) {
+            if (Math.abs(bits - expected) > codeSlack() && !same(Float16.decode(expected), Float16.decode(bits))) {
                 assertThat(bits).as("%s v half %d", c, index).isEqualTo(expected);
             }
             return;

@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
 import uk.ac.manchester.tornado.api.exceptions.TornadoBailoutRuntimeException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
@@ -23,6 +24,9 @@ final class TaskGraphBackend implements AttentionBackend {
     private final String name;
     private final TornadoDevice device;
     private final DeviceSettings settings;
+    /** Whether plans use the caller's TornadoVM arrays. The PTX backend may lose a copy of memory that sage4j did not pin. */
+    private final boolean bindsArrays;
+
     private final PlanPool<Key> plans = new PlanPool<>();
 
     /**
@@ -35,6 +39,7 @@ final class TaskGraphBackend implements AttentionBackend {
         try {
             device = TornadoDevices.device(name, deviceIndex);
             settings = DeviceSettings.of(device);
+            bindsArrays = device.getTornadoVMBackend() != TornadoVMBackendType.PTX;
         } catch (SageException e) {
             throw e;
         } catch (RuntimeException | LinkageError e) {
@@ -77,7 +82,8 @@ final class TaskGraphBackend implements AttentionBackend {
     }
 
     @Override
-    public Execution attend(AttentionRequest r) {
+    public Execution attend(AttentionRequest request) {
+        AttentionRequest r = bindsArrays ? request : copied(request);
         Key key = key(r);
         try {
             AttentionPlan plan = acquire(key);
@@ -123,6 +129,27 @@ final class TaskGraphBackend implements AttentionBackend {
             }
             return plans.acquire(key, build);
         }
+    }
+
+    /** A call on the same memory, whose TornadoVM arrays are memory like any other. */
+    static AttentionRequest copied(AttentionRequest r) {
+        return new AttentionRequest(
+                r.shape(),
+                r.variant(),
+                r.watchV(),
+                r.layout(),
+                r.diagonal(),
+                r.smScale(),
+                copied(r.q()),
+                copied(r.k()),
+                copied(r.v()),
+                copied(r.mask()),
+                copied(r.out()),
+                r.lse());
+    }
+
+    private static Tensor copied(Tensor t) {
+        return t == null || t.tornadoArray() == null ? t : Tensor.of(t.data(), t.dtype(), t.shape(), t.strides());
     }
 
     private static Key key(AttentionRequest r) {

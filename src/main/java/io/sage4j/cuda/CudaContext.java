@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** A GPU's primary context, retained: makes streams, events, memory and modules, and closes those left open. */
@@ -18,6 +19,9 @@ public final class CudaContext implements AutoCloseable {
     private static final int POINTER_MEMORY_TYPE = 2;
     private static final int POINTER_DEVICE_ORDINAL = 9;
     private static final int MEMORY_OF_DEVICE = 2;
+    // CU_MEMHOSTREGISTER_PORTABLE and CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED
+    private static final int FOR_ALL_CONTEXTS = 1;
+    private static final int PINNED_ALREADY = 712;
 
     /** Where the driver puts the context that it pops, which nobody reads: one place for all threads. */
     private static final MemorySegment POPPED = Arena.global().allocate(JAVA_LONG);
@@ -128,6 +132,26 @@ public final class CudaContext implements AutoCloseable {
         requireBytes(bytes);
         String doing = "allocating " + bytes + " bytes of pinned memory";
         return new PinnedMemory(this, create(DriverFunction.MEM_HOST_ALLOC, doing, bytes, 0), bytes);
+    }
+
+    /**
+     * Pins memory of the caller's, for all contexts.
+     *
+     * @param memory native memory, at least 1 byte
+     * @return empty if somebody has pinned some of it already
+     */
+    public Optional<PageLock> pin(MemorySegment memory) {
+        requireOpen();
+        requireBytes(memory.byteSize());
+        int code = tryCall(DriverFunction.MEM_HOST_REGISTER, memory, memory.byteSize(), FOR_ALL_CONTEXTS);
+        if (code == PINNED_ALREADY) {
+            return Optional.empty();
+        }
+        if (code != 0) {
+            String doing = "pinning " + memory.byteSize() + " bytes of host memory";
+            throw driver.failure(DriverFunction.MEM_HOST_REGISTER, doing, code, "");
+        }
+        return Optional.of(new PageLock(this, memory));
     }
 
     /**

@@ -49,6 +49,8 @@ enum DriverFunction {
     MEM_POOL_DESTROY("cuMemPoolDestroy", JAVA_LONG),
     MEM_HOST_ALLOC("cuMemHostAlloc", ADDRESS, JAVA_LONG, JAVA_INT),
     MEM_FREE_HOST("cuMemFreeHost", ADDRESS),
+    MEM_HOST_REGISTER("cuMemHostRegister_v2", ADDRESS, JAVA_LONG, JAVA_INT),
+    MEM_HOST_UNREGISTER("cuMemHostUnregister", ADDRESS),
     COPY_TO_DEVICE("cuMemcpyHtoDAsync_v2", JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG),
     COPY_TO_HOST("cuMemcpyDtoHAsync_v2", ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG),
     COPY_ON_DEVICE("cuMemcpyDtoDAsync_v2", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),

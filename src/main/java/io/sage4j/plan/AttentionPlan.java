@@ -4,11 +4,14 @@ import io.sage4j.SageException;
 import io.sage4j.kernel.Convert;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Rung;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
@@ -50,7 +53,8 @@ public final class AttentionPlan implements AutoCloseable {
     public record Step(String name, long nanos, String backend, String device) {}
 
     private final AttentionProblem problem;
-    private final PlanArrays arrays = new PlanArrays();
+    private final HostMemory memory;
+    private final PlanArrays arrays;
     private final PlanIo io;
     private final AttentionSteps family;
     private final List<String> stepNames;
@@ -64,8 +68,11 @@ public final class AttentionPlan implements AutoCloseable {
             ArrayBindings bindings,
             KernelConfig config,
             TornadoDevice device,
-            DeviceSettings settings) {
+            DeviceSettings settings,
+            HostMemory memory) {
         this.problem = problem;
+        this.memory = memory;
+        arrays = new PlanArrays(memory);
         io = PlanIo.of(problem, bindings, arrays);
         timed = config.stepTimes();
         if (isEmpty(problem.shape())) {
@@ -98,9 +105,7 @@ public final class AttentionPlan implements AutoCloseable {
         if (problem.lse()) {
             steps.graph.transferToHost(DataTransferMode.EVERY_EXECUTION, io.lse());
         }
-        if (family.operands() != null) {
-            steps.graph.transferToHost(DataTransferMode.UNDER_DEMAND, operandArrays());
-        }
+        steps.graph.transferToHost(DataTransferMode.UNDER_DEMAND, betweenSteps());
         stepNames = steps.steps();
         TornadoExecutionPlan placed = new TornadoExecutionPlan(steps.graph.snapshot())
                 .withGridScheduler(steps.grids)
@@ -163,7 +168,13 @@ public final class AttentionPlan implements AutoCloseable {
                 PlainSteps.check(problem);
             }
         }
-        return new AttentionPlan(problem, bindings, config, device, settings);
+        HostMemory memory = HostMemory.of(device);
+        try {
+            return new AttentionPlan(problem, bindings, config, device, settings, memory);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
     }
 
     /** Says what a backend of TornadoVM lacks before it is asked to compile it; tornado-jvm lacks nothing. */
@@ -343,9 +354,27 @@ public final class AttentionPlan implements AutoCloseable {
         return family.operands().arrays(List.of(arrays.standIns()));
     }
 
+    /**
+     * The arrays that one step writes for another. When a plan is closed TornadoVM frees what a graph moves to or from the device
+     * and nothing else, so these are declared as moved, when asked for.
+     */
+    private Object[] betweenSteps() {
+        Set<Object> moved = Collections.newSetFromMap(new IdentityHashMap<>());
+        moved.addAll(List.of(arrays.standIns()));
+        moved.addAll(io.views());
+        moved.addAll(io.inputs());
+        moved.addAll(family.constants());
+        moved.addAll(family.results());
+        moved.add(io.out().array());
+        if (problem.lse()) {
+            moved.add(io.lse());
+        }
+        return arrays.allocated().stream().filter(a -> !moved.contains(a)).toArray();
+    }
+
     /** Arrays that this plan has allocated so far. */
     public int allocations() {
-        return arrays.allocations();
+        return arrays.allocated().size();
     }
 
     /** Frees what the plan holds on the device. */
@@ -358,5 +387,6 @@ public final class AttentionPlan implements AutoCloseable {
                 throw new SageException("cannot free the device memory of a plan: " + e.getMessage(), e);
             }
         }
+        memory.close();
     }
 }

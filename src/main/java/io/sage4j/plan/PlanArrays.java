@@ -4,8 +4,9 @@ import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.kernel.Elements;
 import io.sage4j.numeric.AttentionShape;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import uk.ac.manchester.tornado.api.types.arrays.BFloat16Array;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
@@ -19,20 +20,28 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
  * may hold {@link #LIMIT} elements; more is refused before anything is allocated.
  */
 final class PlanArrays {
-    private static final long PAGE = 4096;
-
     /** Most elements of an array. */
     static final int LIMIT = Integer.MAX_VALUE - 64;
 
+    private final HostMemory memory;
+    private final List<TornadoNativeArray> allocated = new ArrayList<>();
+
     /** Stand-ins for kernel arguments that a variant does not use. */
-    final FloatArray noFloats = FloatArray.fromSegmentShallow(pages(1, Float.BYTES));
+    final FloatArray noFloats;
 
-    final HalfFloatArray noHalves = HalfFloatArray.fromSegmentShallow(pages(1, Short.BYTES));
-    final ShortArray noShorts = ShortArray.fromSegmentShallow(pages(1, Short.BYTES));
-    final ByteArray noBytes = ByteArray.fromSegmentShallow(pages(1, Byte.BYTES));
-    final IntArray noInts = IntArray.fromSegmentShallow(pages(1, Integer.BYTES));
+    final HalfFloatArray noHalves;
+    final ShortArray noShorts;
+    final ByteArray noBytes;
+    final IntArray noInts;
 
-    private int allocations = 5;
+    PlanArrays(HostMemory memory) {
+        this.memory = memory;
+        noFloats = floats("stand-in", 1L);
+        noHalves = halves("stand-in", 1);
+        noShorts = shorts("stand-in", 1);
+        noBytes = bytes("stand-in", 1);
+        noInts = ints("stand-in", 1L);
+    }
 
     /**
      * A tensor of the caller, as kernels take it: the array of its type, and stand-ins for the others.
@@ -60,28 +69,33 @@ final class PlanArrays {
     }
 
     /** Arrays allocated so far. */
-    int allocations() {
-        return allocations;
+    List<TornadoNativeArray> allocated() {
+        return allocated;
     }
 
     FloatArray floats(String what, long size) {
-        return FloatArray.fromSegmentShallow(pages(checked(what, size), Float.BYTES));
+        return keep(FloatArray.fromSegmentShallow(allocate(what, size, Float.BYTES)));
     }
 
     ByteArray bytes(String what, long size) {
-        return ByteArray.fromSegmentShallow(pages(checked(what, size), Byte.BYTES));
+        return keep(ByteArray.fromSegmentShallow(allocate(what, size, Byte.BYTES)));
     }
 
     HalfFloatArray halves(String what, long size) {
-        return HalfFloatArray.fromSegmentShallow(pages(checked(what, size), Short.BYTES));
+        return keep(HalfFloatArray.fromSegmentShallow(allocate(what, size, Short.BYTES)));
     }
 
     private ShortArray shorts(String what, long size) {
-        return ShortArray.fromSegmentShallow(pages(checked(what, size), Short.BYTES));
+        return keep(ShortArray.fromSegmentShallow(allocate(what, size, Short.BYTES)));
     }
 
     IntArray ints(String what, long size) {
-        return IntArray.fromSegmentShallow(pages(checked(what, size), Integer.BYTES));
+        return keep(IntArray.fromSegmentShallow(allocate(what, size, Integer.BYTES)));
+    }
+
+    private <T extends TornadoNativeArray> T keep(T array) {
+        allocated.add(array);
+        return array;
     }
 
     IntArray ints(String what, int... values) {
@@ -100,19 +114,10 @@ final class PlanArrays {
         return array;
     }
 
-    /**
-     * Memory of an array, in pages of its own. TornadoVM pins the memory of arrays; of two that share a page it can pin one, and
-     * CUDA then refuses to copy the other, of which TornadoVM 5.2.0 prints a line and goes on: the kernel sees zeros.
-     */
-    private static MemorySegment pages(int size, int elementBytes) {
-        long bytes = TornadoNativeArray.ARRAY_HEADER + (long) size * elementBytes;
-        return Arena.ofAuto().allocate(Math.ceilDiv(bytes, PAGE) * PAGE, PAGE).asSlice(0, bytes);
-    }
-
-    private int checked(String what, long size) {
+    /** Memory of an array, which has at least one element, and of the header before it. */
+    private MemorySegment allocate(String what, long size, int elementBytes) {
         requireFits(what, size);
-        allocations++;
-        return (int) Math.max(size, 1);
+        return memory.allocate(TornadoNativeArray.ARRAY_HEADER + Math.max(size, 1) * elementBytes);
     }
 
     /** @throws SageException if an array of this size is too large for a kernel to index */

@@ -78,6 +78,7 @@ class CudaTest {
                             "memory", 1L,
                             "pooled memory", 1L,
                             "pinned memory", 1L,
+                            "page lock", 1L,
                             "module", 1L,
                             "ready graph", 1L));
             for (Handle handle : handles) {
@@ -139,6 +140,7 @@ class CudaTest {
         "cuMemPoolSetAttribute, setting what a memory pool keeps",
         "cuMemAllocFromPoolAsync, allocating 32 bytes in stream order on GPU 0",
         "cuMemHostAlloc, allocating 48 bytes of pinned memory",
+        "cuMemHostRegister_v2, pinning 40 bytes of host memory",
         "cuModuleLoadDataEx, compiling a PTX module",
         "cuStreamBeginCapture_v2, starting a capture",
         "cuGraphInstantiateWithFlags, making a graph ready",
@@ -206,6 +208,24 @@ class CudaTest {
             assertThat(fake.calls).contains("cuMemFree_v2");
             assertThat(fake.live()).containsOnlyKeys("context");
         }
+    }
+
+    @Test
+    void memoryOfWhichSomeIsPinnedIsNotPinnedAgain() {
+        try (CudaContext context = fake.context();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment memory = arena.allocate(1000);
+            PageLock lock = context.pin(memory.asSlice(200, 300)).orElseThrow();
+            assertThat(context.pin(memory)).isEmpty();
+            assertThat(context.pin(memory.asSlice(300, 10))).isEmpty();
+            assertThat(context.pin(memory.asSlice(490, 100))).isEmpty();
+            context.pin(memory.asSlice(500, 500)).orElseThrow();
+            lock.close();
+            lock.close();
+            assertThat(context.pin(memory.asSlice(0, 500))).isPresent();
+            refused(() -> context.pin(memory.asSlice(0, 0)), "size is 0 bytes, expected at least 1");
+        }
+        assertThat(fake.live()).isEmpty();
     }
 
     @Test
@@ -541,6 +561,7 @@ class CudaTest {
         List<Handle> handles = new ArrayList<>(List.of(stream, context.newEvent(), context.allocate(64)));
         handles.add(context.allocate(32, stream));
         handles.add(context.allocatePinned(48));
+        handles.add(context.pin(Arena.ofAuto().allocate(40)).orElseThrow());
         handles.add(context.load(PTX, JitOptions.DEFAULT));
         handles.add(stream.capture(() -> {}));
         return handles;

@@ -32,6 +32,8 @@ public final class FakeDriver implements AutoCloseable {
     static final int INVALID_VALUE = 1;
     static final int OUT_OF_MEMORY = 2;
     static final int INVALID_CONTEXT = 201;
+    static final int ALREADY_REGISTERED = 712;
+    static final int NOT_REGISTERED = 713;
     static final int INVALID_PTX = 218;
     static final int INVALID_HANDLE = 400;
     static final int NOT_FOUND = 500;
@@ -82,6 +84,9 @@ public final class FakeDriver implements AutoCloseable {
     private final Map<Long, String> live = new LinkedHashMap<>();
     private final Map<Long, Arena> memory = new HashMap<>();
     private final Map<Long, Long> bytes = new HashMap<>();
+    /** Bytes of the caller's memory that is pinned, by address. */
+    private final Map<Long, Long> pinned = new HashMap<>();
+
     private final Map<Thread, Deque<Long>> contexts = new HashMap<>();
     private final Map<Long, String> functions = new HashMap<>();
     private final Map<Long, List<Integer>> parametersOf = new HashMap<>();
@@ -385,6 +390,31 @@ public final class FakeDriver implements AutoCloseable {
 
     synchronized int cuMemFreeHost(MemorySegment address) {
         return release(Set.of("pinned memory"), address.address());
+    }
+
+    synchronized int cuMemHostRegister_v2(MemorySegment address, long size, int flags) {
+        if (current().isEmpty()) {
+            return INVALID_CONTEXT;
+        }
+        if (flags != 1) {
+            return INVALID_VALUE;
+        }
+        for (long from : pinned.keySet()) {
+            if (from < address.address() + size && address.address() < from + pinned.get(from)) {
+                return ALREADY_REGISTERED;
+            }
+        }
+        pinned.put(address.address(), size);
+        live.put(address.address(), "page lock");
+        return 0;
+    }
+
+    synchronized int cuMemHostUnregister(MemorySegment address) {
+        if (current().isEmpty()) {
+            return INVALID_CONTEXT;
+        }
+        live.remove(address.address());
+        return pinned.remove(address.address()) == null ? NOT_REGISTERED : 0;
     }
 
     synchronized int cuMemcpyHtoDAsync_v2(long to, MemorySegment from, long bytes, long stream) {

@@ -12,7 +12,7 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 class PlanArraysTest {
     @Test
     void noTwoArraysShareAPage() {
-        PlanArrays arrays = new PlanArrays();
+        PlanArrays arrays = new PlanArrays(HostMemory.plain());
         List<TornadoNativeArray> all = List.of(
                 arrays.floats("a", 3L),
                 arrays.bytes("b", 1),

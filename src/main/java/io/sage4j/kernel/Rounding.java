@@ -370,8 +370,9 @@ public final class Rounding {
         return x - x == 0f ? 1 : 0;
     }
 
+    /** Not {@code |x| > -1}: CUDA's compiler of PTX takes that for true. */
     private static int isNaN(float x) {
-        return TornadoMath.abs(x) > -1f ? 0 : 1;
+        return x == x ? 0 : 1;
     }
 
     /**

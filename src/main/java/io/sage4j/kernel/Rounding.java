@@ -370,7 +370,7 @@ public final class Rounding {
         return x - x == 0f ? 1 : 0;
     }
 
-    /** Not {@code |x| > -1}: CUDA's compiler of PTX takes that for true. */
+    /** Not {@code |x| > -1}: ptxas takes that for true. */
     private static int isNaN(float x) {
         return x == x ? 0 : 1;
     }

@@ -26,7 +26,12 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** {@code sage4j ptx}. */
-@Command(name = "ptx", description = "Print the PTX of a native kernel.")
+@Command(
+        name = "ptx",
+        description = {
+            "Print the PTX of a native kernel.",
+            "Without --variant a kernel that there is on Hopper tiles only is that of int8-fp8-sm90."
+        })
 final class PtxCommand implements Callable<Integer> {
     private static final Variant HOPPER = Variant.of("int8-fp8-sm90");
 

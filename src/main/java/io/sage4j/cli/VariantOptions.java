@@ -14,8 +14,7 @@ final class VariantOptions {
             paramLabel = "NAME",
             description =
                     "What to compute with, a name from 'sage4j variants'. Default: int8-fp8-f16acc; on backend cuda"
-                            + " what 'sage4j devices' says is best for the GPU; for a kernel on Hopper tiles"
-                            + " int8-fp8-sm90.")
+                            + " what 'sage4j devices' says is best for the GPU.")
     private String name;
 
     @Option(

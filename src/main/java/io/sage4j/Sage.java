@@ -46,7 +46,10 @@ public final class Sage implements AutoCloseable {
         reason = choice.reason();
     }
 
-    /** Opens the fastest backend that can run here; the result says which and why not a faster one. */
+    /**
+     * Opens the fastest backend here that takes any call; the result says which and why not a faster one. Backend {@code cuda}
+     * takes neither FP32 nor a mask, so it is never that one: ask for it by name.
+     */
     public static Sage open() {
         return open(Backends.AUTO);
     }

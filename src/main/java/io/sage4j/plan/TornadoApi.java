@@ -26,7 +26,8 @@ public final class TornadoApi {
     /** Whether the API comes from where tornado-jvm's other classes do. */
     private static boolean isOurs() {
         try {
-            Class<?> inside = Class.forName("io.sage4j.tornadojvm.Launch", false, KernelContext.class.getClassLoader());
+            Class<?> inside =
+                    Class.forName("io.sage4j.tornadojvm.TornadoJvm", false, KernelContext.class.getClassLoader());
             CodeSource ours = inside.getProtectionDomain().getCodeSource();
             CodeSource found = KernelContext.class.getProtectionDomain().getCodeSource();
             return ours == null || found == null || ours.getLocation().equals(found.getLocation());

@@ -263,6 +263,14 @@ class LauncherTest {
     }
 
     @Test
+    void aFolderThatNoClassPathCanName() throws Exception {
+        Path moved = folder.resolve("a:b");
+        Files.move(home, moved);
+        home = moved;
+        run(Map.of(), "variants").refuses("has a colon in its name");
+    }
+
+    @Test
     void theCLocaleKnowsNamesBeyondAscii() throws Exception {
         script(jdk.resolve("bin/java"), "echo \"LC_ALL=$LC_ALL\"");
         Map<String, String> none = Map.of("LC_ALL", "", "LC_CTYPE", "", "LANG", "");

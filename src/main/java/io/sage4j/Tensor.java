@@ -105,22 +105,22 @@ public final class Tensor {
         return new Tensor(data, dtype, shape, strides, null);
     }
 
-    /** A contiguous FP32 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
+    /** A contiguous FP32 tensor over a TornadoVM array; the TornadoVM backends but PTX use the array itself. */
     public static Tensor of(FloatArray array, long... shape) {
         return ofArray(array, DType.FLOAT32, shape);
     }
 
-    /** A contiguous FP16 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
+    /** A contiguous FP16 tensor over a TornadoVM array; the TornadoVM backends but PTX use the array itself. */
     public static Tensor of(HalfFloatArray array, long... shape) {
         return ofArray(array, DType.FLOAT16, shape);
     }
 
-    /** A contiguous BF16 tensor over a TornadoVM array; the TornadoVM backends use the array itself. */
+    /** A contiguous BF16 tensor over a TornadoVM array; the TornadoVM backends but PTX use the array itself. */
     public static Tensor of(BFloat16Array array, long... shape) {
         return ofArray(array, DType.BFLOAT16, shape);
     }
 
-    /** A contiguous BF16 tensor over a TornadoVM array of its raw bits; the TornadoVM backends use the array itself. */
+    /** A contiguous BF16 tensor over a TornadoVM array of its raw bits; the TornadoVM backends but PTX use the array itself. */
     public static Tensor of(ShortArray array, long... shape) {
         return ofArray(array, DType.BFLOAT16, shape);
     }

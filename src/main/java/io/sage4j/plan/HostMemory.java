@@ -34,18 +34,7 @@ final class HostMemory implements AutoCloseable {
         void close();
     }
 
-    /** The GPU's context of this process, which the driver needs to pin memory; for as long as the process lives. */
-    private static final class Driver {
-        private static final CudaContext CONTEXT = DriverSearch.here()
-                .driver()
-                .map(Driver::open)
-                .orElseThrow(() -> new SageException("the PTX backend's arrays cannot be pinned: "
-                        + DriverSearch.here().reason().orElseThrow()));
-
-        private static CudaContext open(CudaDriver driver) {
-            return driver.device(0).retainContext();
-        }
-    }
+    private static CudaContext context;
 
     private final Function<MemorySegment, Optional<Pin>> pinning;
     private final Arena arena;
@@ -59,8 +48,24 @@ final class HostMemory implements AutoCloseable {
     /** Memory for arrays on a device. */
     static HostMemory of(TornadoDevice device) {
         return device.getTornadoVMBackend() == TornadoVMBackendType.PTX
-                ? pinned(memory -> Driver.CONTEXT.pin(memory).map(lock -> lock::close))
+                ? pinned(memory -> context().pin(memory).map(lock -> lock::close))
                 : plain();
+    }
+
+    /**
+     * A GPU's context, which the driver needs to pin memory, for as long as the process lives. Any will do: memory is pinned for all.
+     *
+     * @throws SageException if there is no driver for us
+     */
+    private static synchronized CudaContext context() {
+        if (context == null) {
+            DriverSearch search = DriverSearch.here();
+            CudaDriver driver = search.driver()
+                    .orElseThrow(() -> new SageException("the arrays of the PTX backend cannot be pinned: "
+                            + search.reason().orElseThrow()));
+            context = driver.device(0).retainContext();
+        }
+        return context;
     }
 
     /** Memory that goes when nobody can reach it any more. */

@@ -19,14 +19,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import gpu_median
 import gpu_record
-from gpu_median import median
 
 BATCH, HEADS = 4, 32
 FULL = [(128, "none", [1024, 2048, 4096, 8192, 32768]), (128, "top-left", [1024, 4096, 32768]),
@@ -36,13 +35,11 @@ BESIDE = [(128, "none", [4096, 8192]), (64, "none", [8192])]
 VARIANT = "int8-fp8-sm90"
 ATTENTION = ("attend", "attend-parts", "join-parts")
 # As io.sage4j.bench.GpuBench.
-REST_S, WARMUP, RUNS = 0.3, 5, 20
+WARMUP, RUNS = 5, 20
 
 
 def rested(f):
-    torch.cuda.synchronize()
-    time.sleep(REST_S)
-    return median(f, RUNS, WARMUP)
+    return gpu_median.rested(f, RUNS, WARMUP)
 
 
 def ours(command, variant, dim, causal, lengths):

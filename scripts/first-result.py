@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures how long a new process takes to its first result: with nothing cached, with the files of an earlier one, and with a class-data archive.
 
-usage: first-result.py OUT.json [--java JAVA] [--jars FOLDER]
+usage: first-result.py OUT.json [--java JAVA] [--jars FOLDER] [--commit COMMIT]
 
-JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and lib/ (default: target, as `mvn package` leaves it).
+JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and lib/ (default: target, as `mvn package` leaves it);
+COMMIT is what the jars were built from (default: the checkout's).
 Milliseconds since Java started, as io.sage4j.bench.FirstResult tells them, for int8-fp8-sm90 on backend cuda.
 """
 import argparse
@@ -34,6 +35,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--java", default="java")
     parser.add_argument("--jars", default=os.path.join(ROOT, "target"))
+    parser.add_argument("--commit")
     arguments = parser.parse_args()
     java, jars = arguments.java, [jar for part in ("sage4j-*.jar", "lib/*.jar") for jar in sorted(glob.glob(os.path.join(arguments.jars, part)))]
     if not jars:
@@ -41,7 +43,7 @@ def main():
     with tempfile.TemporaryDirectory() as caches:
         archive = ["-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + os.path.join(caches, "sage4j.jsa"), "-Xlog:disable"]
         record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=gpu_record.machine(),
-                      commit=gpu_record.commit(), command="scripts/first-result.py OUT.json", date=gpu_record.now(),
+                      commit=gpu_record.commit(arguments.commit), command="scripts/first-result.py OUT.json", date=gpu_record.now(),
                       nothing_cached=[first(java, jars, None) for _ in range(NOTHING)], first_process=first(java, jars, caches),
                       warm=[first(java, jars, caches) for _ in range(WARM)], archive_made=first(java, jars, caches, *archive),
                       warm_with_archive=[first(java, jars, caches, *archive) for _ in range(WARM)])

@@ -1,6 +1,11 @@
 """The median of event-timed runs on the GPU, for the scripts beside it: one right behind the other, as sage4j's own bench times a call."""
+import time
+
 import numpy as np
 import torch
+
+# As io.sage4j.bench.GpuBench.
+REST_S = 0.3
 
 
 def median(f, reps=21, warm=4):
@@ -15,3 +20,10 @@ def median(f, reps=21, warm=4):
         event.record()
     torch.cuda.synchronize()
     return float(np.median([a.elapsed_time(b) for a, b in zip(events, events[1:])]))
+
+
+def rested(f, reps=21, warm=4):
+    """The same after the GPU has rested, as it clocks lower for a while after work."""
+    torch.cuda.synchronize()
+    time.sleep(REST_S)
+    return median(f, reps, warm)

@@ -11,13 +11,19 @@ def machine():
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def commit():
-    """Of the checkout that the scripts are in."""
-    return subprocess.run(["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+def commit(told=None):
+    """What was measured: the commit that was told, else the checkout's; none where there is no repository."""
+    if told:
+        return told
+    try:
+        command = ["git", "-C", os.path.dirname(os.path.abspath(__file__)), "rev-parse", "HEAD"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def now():
-    return datetime.datetime.now(datetime.UTC).isoformat()
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 def write(target, record):

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Times quantize-kv, K and V to codes for the Hopper kernels, of several versions in turns; each must make the codes of the first.
 
-usage: quantize-kv-time.py OUT.json PTX_DIR[@FEW]...
+usage: quantize-kv-time.py OUT.json PTX_DIR[@FEW]... [--commit COMMIT]
 
 PTX_DIR as scripts/wgmma-ptx.sh makes it; FEW is the kernel's parameter of that name (default as in io.sage4j.ptx.kernel.QuantizeKv). B=4,
-H=32, FP16, N(0,1) with a mean. Times are medians of 21 runs, clearing of the counters included, of two rounds; GB/s count each input once
-and codes once. Needs PyTorch and CuPy.
+H=32, FP16, N(0,1) with a mean. Times are medians of 21 runs, of two rounds: the kernel that clears the counters and quantize-kv, launched as in a
+call of sage4j, and quantize-kv alone as in a call that was prepared; GB/s count each input once and codes once. Needs PyTorch and CuPy.
 """
+import argparse
 import importlib
-import sys
 
 import torch
 
@@ -17,6 +17,7 @@ from gpu_median import median
 
 check = importlib.import_module("wgmma-check")
 BATCH, HEADS, ROUNDS = 4, 32, 2
+KEPT = ", prepared"
 # head_dim, FP16 V, tokens.
 SHAPES = [(128, False, 1024), (128, False, 2048), (128, False, 4096), (128, False, 8192), (128, False, 16384), (128, False, 32768),
           (128, False, 65536), (64, False, 1024), (64, False, 4096), (64, False, 16384), (64, False, 32768), (128, True, 4096), (128, True, 32768)]
@@ -30,11 +31,12 @@ class Version:
         self.few = int(few) if few else check.FEW_TILES
         self.prepare = check.Preprocess(self.folder, dim, half)
 
-    def start(self, k, v):
-        """What runs it, and what it writes."""
+    def start(self, k, v, kept=False):
+        """What runs it, and what it writes; kept: the counters are not cleared before each run."""
         check.FEW_TILES = self.few
         ops = self.prepare.buffers(k, k)
-        return self.prepare.steps(k, k, v, ops)["quantize-kv"], ops
+        ops["counters"].zero_()
+        return self.prepare.steps(k, k, v, ops, kept)["quantize-kv"], ops
 
 
 def same(a, b):
@@ -71,15 +73,16 @@ def check_odd(names):
 
 def time_shape(names, dim, half, tokens):
     k, v = inputs(HEADS, tokens, dim)
-    runs, made = [], []
+    runs, made = {}, []
     for name in names:
-        run, ops = Version(name, dim, half).start(k, v)
-        run()
-        runs.append(run)
-        made.append(ops)
-    us = {name: [] for name in names}
+        for kept in (False, True):
+            run, ops = Version(name, dim, half).start(k, v, kept)
+            run()
+            runs[name + KEPT * kept] = run
+            made.append(ops)
+    us = {name: [] for name in runs}
     for _ in range(ROUNDS):
-        for name, run in zip(names, runs):
+        for name, run in runs.items():
             us[name].append(round(median(run) * 1000, 1))
     size = 2 * k.numel()
     read_and_written = 2 * size + (3 * size // 2 if half else size)
@@ -89,9 +92,12 @@ def time_shape(names, dim, half, tokens):
 
 
 def main():
-    if len(sys.argv) < 3:
-        sys.exit(__doc__)
-    target, names = sys.argv[1], sys.argv[2:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", metavar="OUT.json")
+    parser.add_argument("versions", metavar="PTX_DIR[@FEW]", nargs="+")
+    parser.add_argument("--commit")
+    arguments = parser.parse_args()
+    names = arguments.versions
     big = torch.randn(1 << 28, device="cuda", dtype=torch.half)
     other = torch.empty_like(big)
     copy = round(4 * big.numel() / median(lambda: other.copy_(big)) * 1e-6)
@@ -105,9 +111,10 @@ def main():
         print(rows[-1], flush=True)
         torch.cuda.empty_cache()
     record = dict(what="quantize-kv: K and V to codes; B=4, H=32, FP16; us: medians of 21 runs, clearing of the counters included",
-                  machine=gpu_record.machine(), command="scripts/quantize-kv-time.py " + " ".join(sys.argv[1:]), copy_gbs=copy,
+                  machine=gpu_record.machine(), command="scripts/quantize-kv-time.py OUT.json " + " ".join(names),
+                  commit=gpu_record.commit(arguments.commit), date=gpu_record.now(), copy_gbs=copy,
                   odd_lengths=f"{done - wrong} of {done} bit-equal to {names[0]}", rows=rows)
-    gpu_record.write(target, record)
+    gpu_record.write(arguments.out, record)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,26 @@
 #!/usr/bin/env python3
 """Times the Hopper attention kernel alone, from codes and with Q quantized inside, in turns with PyTorch's cuDNN attention.
 
-usage: wgmma-beside.py PTX_DIR OUT.json
+usage: wgmma-beside.py PTX_DIR OUT.json [--commit COMMIT]
 
-PTX_DIR as scripts/wgmma-ptx.sh makes it. B=4, H=32, FP16, N(0,1), causal alignment top left; each is timed twice, the three after each
-other. The kernel's outputs are checked by scripts/wgmma-check.py. Needs PyTorch and CuPy.
+PTX_DIR as scripts/wgmma-ptx.sh makes it, of COMMIT (default: the checkout's). B=4, H=32, FP16, N(0,1), causal alignment top left; each is timed three times, the three after each
+other, after a rest of 0.3 s. The kernel's outputs are checked by scripts/wgmma-check.py. Needs PyTorch and CuPy.
 """
+import argparse
 import importlib
-import sys
 
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import gpu_record
-from gpu_median import median
+from gpu_median import rested
 
 check = importlib.import_module("wgmma-check")
 
 SHAPES = [(128, False, 1024), (128, False, 2048), (128, False, 4096), (128, False, 8192), (128, False, 32768), (128, True, 4096),
           (64, False, 4096), (64, False, 8192), (64, False, 32768)]
-BATCH, HEADS, ROUNDS = 4, 32, 2
+BATCH, HEADS, ROUNDS = 4, 32, 3
 
 
 def row(folder, dim, causal, n):
@@ -44,24 +44,27 @@ def row(folder, dim, causal, n):
     tops = {name: [] for name in ("codes", "inside", "cudnn")}
     for _ in range(ROUNDS):
         for name in tops:
-            tops[name].append(round(work / median(lambda: start(name)) * 1e-9, 1))
+            tops[name].append(round(work / rested(lambda: start(name)) * 1e-9, 1))
     mean = {name: sum(of) / ROUNDS for name, of in tops.items()}
     return dict(head_dim=dim, causal=causal, tokens=n, tops=tops, codes_ratio=round(mean["codes"] / mean["cudnn"], 3),
                 inside_ratio=round(mean["inside"] / mean["cudnn"], 3))
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    folder, target = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", metavar="PTX_DIR")
+    parser.add_argument("out", metavar="OUT.json")
+    parser.add_argument("--commit")
+    arguments = parser.parse_args()
     rows = []
     for shape in SHAPES:
-        rows.append(row(folder, *shape))
+        rows.append(row(arguments.folder, *shape))
         print(rows[-1], flush=True)
         torch.cuda.empty_cache()
-    record = dict(what="int8-fp8-sm90, attention kernel alone, beside PyTorch's cuDNN; TOPS, each of two medians of 21", machine=gpu_record.machine(),
-                  torch=torch.__version__, command="scripts/wgmma-beside.py " + " ".join(sys.argv[1:]), rows=rows)
-    gpu_record.write(target, record)
+    record = dict(what="int8-fp8-sm90, attention kernel alone, beside PyTorch's cuDNN; TOPS, each of three medians of 21", machine=gpu_record.machine(),
+                  torch=torch.__version__, command="scripts/wgmma-beside.py PTX_DIR OUT.json", commit=gpu_record.commit(arguments.commit),
+                  date=gpu_record.now(), rows=rows)
+    gpu_record.write(arguments.out, record)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 usage: wgmma-check.py PTX_DIR OUT.json [--quick]
 
 PTX_DIR holds wgmma_{f32|fast|f16|pv16}_d{64|128}_c{0|1}_l{0|1}.ptx (FP8 P V by the sum of a tile, fast, or FP16 P V; channels, causal, with lse),
-with _p behind for outputs that are stored in pairs, _u one by one, wgmmaq_{…} for the kernels that quantize Q themselves, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_quantize-q_narrow_d{64|128}.ptx, prep_quantize-kv_pv16_d{64|128}.ptx
+with _p behind for outputs that are stored in pairs, _u one by one, wgmmaq_{…} for the kernels that quantize Q themselves, and the quantizers prep_{kernel}_d{64|128}.ptx, prep_clear.ptx, prep_quantize-q_narrow_d{64|128}.ptx, prep_quantize-kv_pv16_d{64|128}.ptx
 for FP16; scripts/wgmma-ptx.sh makes them. Q, K and V are quantized here
 with PyTorch into the layouts of io.sage4j.numeric.WgmmaLayout; the reference is FP32 attention of the FP16 inputs.
 Needs PyTorch and CuPy. Times are medians of event-timed launches.
@@ -24,13 +24,30 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+import gpu_kernel
 import gpu_record
 from gpu_median import median
 
 KEY_AT = [0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15]
 DEV = "cuda"
 # As io.sage4j.ptx.kernel.QuantizeKv.
-FEW_TILES = 256
+FEW_TILES = 16
+
+
+def kv_shared(dim, half):
+    """Dynamic shared memory of quantize-kv: a tile that arrives, work space, results, control."""
+    return 256 * dim + max(64 * dim, 128 * dim * (2 if half else 1)) + 8 * dim + 56
+
+
+def kv_ctas(dim, half):
+    """CTAs of quantize-kv that a multiprocessor has room for."""
+    return min(1024 // (2 * dim), (228 << 10) // (kv_shared(dim, half) + 1024))
+
+
+def kv_patience(parts, ctas):
+    return 64 if parts <= ctas else 1
+
+
 # Range of V; none for FP16.
 V_RANGE = {"f32": 448.0, "fast": 448.0, "f16": 1.125, "pv16": None}
 
@@ -168,7 +185,9 @@ class Preprocess:
             path=os.path.join(folder, f"prep_{kernel}_d{dim}.ptx")).get_function(entry)
         self.dim, self.half = dim, half
         self.q = load("quantize-q_narrow" if narrow else "quantize-q", "sage_quantize_qk")
-        self.kv = load("quantize-kv_pv16" if half else "quantize-kv", "sage_quantize_kv")
+        name = "quantize-kv_pv16" if half else "quantize-kv"
+        self.kv = gpu_kernel.Kernel(os.path.join(folder, f"prep_{name}_d{dim}.ptx"), "sage_quantize_kv", 2 * dim, kv_shared(dim, half))
+        self.clear = gpu_kernel.Kernel(os.path.join(folder, "prep_clear.ptx"), "sage_clear", 256)
 
     def buffers(self, q, k):
         bh, bk = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
@@ -178,11 +197,11 @@ class Preprocess:
         real = lambda *shape: torch.full(shape, float("nan"), device=DEV)
         ops = dict(dim=d, q=byte(bh, n_q, 64, d), k=byte(bk, n_k, 128, d), v=byte(bk, n_k, 2 if self.half else 1, d, 128),
                    qs=real(bh, n_q, 32), ks=real(bk, n_k, 4), mean=real(bk, d),
-                   partials=real(2 * bk * n_k, d), counters=word(1 + 2 * bk), deferred=word(2 * bk * n_k))
+                   partials=real(2 * bk * n_k, d), counters=word(1 + 18 * bk), deferred=word(2 * bk * n_k))
         return ops if self.half else dict(ops, vs=real(bk, d), inverse=real(bk, d))
 
-    def steps(self, q, k, v, ops):
-        """As io.sage4j.plan.NativeAttention and io.sage4j.ptx.kernel.QuantizeKv."""
+    def steps(self, q, k, v, ops, kept=False):
+        """kept: counters are 0 at first, and left to these steps. As io.sage4j.plan.NativeAttention and io.sage4j.ptx.kernel.QuantizeKv."""
         d = self.dim
         p = lambda t: np.uint64(t.data_ptr())
         u, w = np.uint32, np.uint64
@@ -194,16 +213,18 @@ class Preprocess:
                 with stream:
                     f(grid, (threads,), tuple(args))
             return run
-        ctas = min(1024 // (2 * d) * torch.cuda.get_device_properties(0).multi_processor_count, items)
+        ctas = min(kv_ctas(d, self.half) * torch.cuda.get_device_properties(0).multi_processor_count, items)
         outputs = [ops["mean"]] + ([] if self.half else [ops["vs"], ops["inverse"]]) + [ops["k"], ops["ks"], ops["v"]]
         space = [ops["partials"], ops["counters"], ops["deferred"]]
-        both = go(self.kv, (ctas,), 2 * d, view(k) + view(v) + [p(t) for t in outputs + space]
-                  + [u(n_k), u(items), u(FEW_TILES), u(64 if n_k <= ctas // 2 else 1)])
+        numbers = view(k) + view(v) + outputs + space + [u(n_k), u(items), u(FEW_TILES), u(kv_patience(n_k, ctas))]
+        clear = self.clear.launch(1, [ops["counters"], u(ops["counters"].numel())])
+        # Who keeps the counters from run to run need not clear them.
+        both = self.kv.launch(ctas, numbers, not kept)
         def clear_and_both():
-            ops["counters"].zero_()
+            clear()
             both()
         return {
-            "quantize-kv": clear_and_both,
+            "quantize-kv": both if kept else clear_and_both,
             "quantize-q": go(self.q, (n_q * 4, bh), 128, view(q) + [p(ops["q"]), p(ops["qs"])]),
         }
 

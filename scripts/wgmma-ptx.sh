@@ -26,6 +26,7 @@ for kernel in quantize-q quantize-kv; do
         ./sage4j ptx --kernel "$kernel" --variant int8-fp8-sm90 --head-dim "$dim" -o "$out/prep_${kernel}_d$dim.ptx"
     done
 done
+./sage4j ptx --kernel clear --variant int8-fp8-sm90 -o "$out/prep_clear.ptx"
 for dim in 64 128; do
     ./sage4j ptx --kernel quantize-q --variant int8-fp8-sm90 --head-dim "$dim" --narrow -o "$out/prep_quantize-q_narrow_d$dim.ptx"
     ./sage4j ptx --kernel quantize-kv --variant int8-fp16-sm90 --head-dim "$dim" -o "$out/prep_quantize-kv_pv16_d$dim.ptx"

@@ -7,6 +7,7 @@ import io.sage4j.SageException;
 import io.sage4j.Tensor;
 import io.sage4j.backend.CudaPlan.Addresses;
 import io.sage4j.backend.CudaPlan.Buffer;
+import io.sage4j.backend.CudaPlan.Kept;
 import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaDriver;
 import io.sage4j.cuda.CudaEvent;
@@ -208,7 +209,7 @@ final class CudaBackend implements DeviceBackend {
             }
         }
         // Not under the lock: kernels may have to be compiled.
-        CudaPlan made = new CudaPlan(kernels, arch, info, call);
+        CudaPlan made = new CudaPlan(kernels, arch, info, call, false);
         synchronized (plans) {
             plans.put(call, made);
             if (plans.size() > MOST_PLANS) {
@@ -367,15 +368,15 @@ final class CudaBackend implements DeviceBackend {
         requireNative(r);
         requireMemory(r);
         // Not one of the shared plans: its arguments then stay as they are from one start to the next.
-        CudaPlan plan = isEmpty(r) ? null : new CudaPlan(kernels, arch, info, callInPlace(r));
+        CudaPlan plan = isEmpty(r) ? null : new CudaPlan(kernels, arch, info, callInPlace(r), true);
         DeviceMemory scratch = plan == null ? null : context.allocate(plan.scratchBytes());
         try {
             Runnable start = plan == null
                     ? () -> fillWithoutKeys(r, stream)
                     : start(plan, stream, addressesInPlace(r, scratch.address()));
             long heavyOffset = plan == null ? NOT_WATCHED : plan.heavyOffset();
-            if (heavyOffset >= 0) {
-                clear(scratch, heavyOffset);
+            if (plan != null) {
+                clear(scratch, plan.kept());
             }
             return new PreparedCall(
                     context, scratch, heavyOffset, graph ? graph(r, plan, scratch) : null, start, stream);
@@ -387,10 +388,12 @@ final class CudaBackend implements DeviceBackend {
         }
     }
 
-    /** A word set to 0, so that it tells of no run before the first. */
-    private void clear(DeviceMemory memory, long offset) {
+    private void clear(DeviceMemory memory, List<Kept> parts) {
+        if (parts.isEmpty()) {
+            return;
+        }
         try (CudaStream own = context.newStream()) {
-            own.fillWords(memory, offset, 1, 0);
+            parts.forEach(part -> own.fillWords(memory, part.offset(), part.bytes() / Integer.BYTES, 0));
             own.synchronize();
         }
     }

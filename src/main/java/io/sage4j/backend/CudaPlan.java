@@ -75,6 +75,8 @@ final class CudaPlan {
     private final long scratchBytes;
     /** Where in the scratch memory the heavy-tailed channels of V are counted; -1 for nowhere. */
     private final long heavyOffset;
+    /** What of the scratch memory must be 0 before the first run where all runs have the same. */
+    private final List<Kept> kept;
 
     private Addresses current;
 
@@ -82,13 +84,19 @@ final class CudaPlan {
      * Lays a call out; compiles what kernels it needs.
      *
      * @param call with addresses of {@link #address}
+     * @param keeps whether all runs have the same scratch memory, one after the other
      * @throws io.sage4j.SageException if there is no native kernel for it, or one cannot be compiled
      */
-    CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, NativeAttention.Call call) {
-        Recording recording = new Recording(arch, info);
+    CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, NativeAttention.Call call, boolean keeps) {
+        Recording recording = new Recording(arch, info, keeps);
         long heavy = NativeAttention.run(recording, call);
         heavyOffset = heavy == 0 ? -1 : heavy - address(Buffer.SCRATCH, 0);
         scratchBytes = Math.max(1, recording.scratch);
+        if (heavyOffset >= 0) {
+            // It tells of no run before the first.
+            recording.kept.add(new Kept(heavyOffset, Integer.BYTES));
+        }
+        kept = List.copyOf(recording.kept);
         List<Loaded> loaded =
                 kernels.get(recording.launches.stream().map(Recorded::kernel).toList());
         order = new StepOrder(
@@ -116,7 +124,7 @@ final class CudaPlan {
         Scheme scheme =
                 Variant.of(arch == Arch.SM_90A ? "int8-fp8-sm90" : "int8-fp16").scheme();
         Placed any = new Placed(address(Buffer.Q, 0), 64, 64, 64);
-        Recording recording = new Recording(arch, info);
+        Recording recording = new Recording(arch, info, false);
         NativeAttention.Call call = new NativeAttention.Call(
                 new AttentionShape(1, 1, 1, 1, 1, 64), scheme, 0, 1, DType.FLOAT16, any, any, any, any, 0);
         NativeAttention.run(recording, call);
@@ -139,6 +147,9 @@ final class CudaPlan {
         return tag >= FIRST_TAG && tag < FIRST_TAG + Buffer.values().length;
     }
 
+    /** A part of the scratch memory: where, and how many bytes. */
+    record Kept(long offset, long bytes) {}
+
     /** A launch as the call asked for it. */
     private record Recorded(String step, Wanted kernel, Extent grid, boolean overlapping, List<Object> arguments) {}
 
@@ -146,12 +157,15 @@ final class CudaPlan {
     private static final class Recording implements NativeDevice {
         private final Arch arch;
         private final DeviceInfo info;
+        private final boolean keeps;
         private final List<Recorded> launches = new ArrayList<>();
+        private final List<Kept> kept = new ArrayList<>();
         private long scratch;
 
-        Recording(Arch arch, DeviceInfo info) {
+        Recording(Arch arch, DeviceInfo info, boolean keeps) {
             this.arch = arch;
             this.info = info;
+            this.keeps = keeps;
         }
 
         @Override
@@ -174,6 +188,15 @@ final class CudaPlan {
             long offset = scratch;
             scratch = Math.addExact(offset, Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT);
             return address(Buffer.SCRATCH, offset);
+        }
+
+        @Override
+        public long allocateKept(long bytes) {
+            if (!keeps) {
+                return 0;
+            }
+            kept.add(new Kept(scratch, bytes));
+            return allocate(bytes);
         }
 
         @Override
@@ -204,6 +227,11 @@ final class CudaPlan {
     /** Where in the scratch memory a run leaves how many channels of V are heavy-tailed, a word; -1 if it does not look. */
     long heavyOffset() {
         return heavyOffset;
+    }
+
+    /** What of the scratch memory must be 0 before the first run where all runs have the same. */
+    List<Kept> kept() {
+        return kept;
     }
 
     /** Starts all steps, with nothing else allocated. */

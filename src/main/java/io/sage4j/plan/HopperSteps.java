@@ -41,8 +41,12 @@ final class HopperSteps extends NativeSteps {
         long kMean = scheme.smoothK() ? floats(channels) : 0;
         long vMean = scheme.smoothV() ? floats(channels) : 0;
         int words = QuantizeKv.counters(kvHeads);
-        long counters = device.allocate((long) words * Integer.BYTES);
-        launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
+        long bytes = (long) words * Integer.BYTES;
+        long kept = device.allocateKept(bytes);
+        long counters = kept != 0 ? kept : device.allocate(bytes);
+        if (kept == 0) {
+            launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
+        }
         List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
         arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
         if (scheme.smoothK()) {
@@ -66,7 +70,8 @@ final class HopperSteps extends NativeSteps {
                 items,
                 QuantizeKv.FEW,
                 QuantizeKv.patience(parts, ctas)));
-        launchEarly("quantize-kv", Key.of(QuantizeKv.class, spec), () -> QuantizeKv.kernel(spec), ctas, 1, arguments);
+        Key key = Key.of(QuantizeKv.class, spec);
+        device.launch("quantize-kv", key, () -> QuantizeKv.kernel(spec), ctas, 1, 1, kept == 0, arguments);
         return new KeysAndValues(k, v, kMean, vMean);
     }
 

@@ -20,6 +20,14 @@ public interface NativeDevice {
     long allocate(long bytes);
 
     /**
+     * Address of device memory, aligned to 256 bytes, that is 0 before the program runs for the first time, and that nothing but
+     * its runs writes, one after the other; 0 if memory lives for one run only.
+     */
+    default long allocateKept(long bytes) {
+        return 0;
+    }
+
+    /**
      * Starts a kernel behind those started before.
      *
      * @param step name of the step

@@ -2,17 +2,27 @@ package io.sage4j.ptx;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Adds to 32 bits of global memory and reads what was there, in one step for all threads of the GPU.
  *
- * @param ordered whether what the thread wrote before, and what it saw behind a barrier, is visible to whoever sees the sum,
- *     and what those who added before had written is visible behind it
+ * @param order what else becomes visible with it
  * @param to value before
  * @param at address, aligned to 4
  * @param value what is added
  */
-public record AtomicAdd(boolean ordered, Reg to, Address at, Operand value) implements Instruction {
+public record AtomicAdd(Order order, Reg to, Address at, Operand value) implements Instruction {
+    /** What becomes visible with an addition. */
+    public enum Order {
+        /** Nothing else. */
+        RELAXED,
+        /** To whoever sees the sum: what the thread wrote before, and what it saw behind a barrier. */
+        RELEASE,
+        /** That, and to the thread: what those who added before had written. */
+        ACQ_REL
+    }
+
     /** @throws IllegalArgumentException if an operand does not fit */
     public AtomicAdd {
         Instruction.require("atom", to, RegType.B32);
@@ -22,7 +32,7 @@ public record AtomicAdd(boolean ordered, Reg to, Address at, Operand value) impl
 
     @Override
     public String opcode() {
-        return "atom." + (ordered ? "acq_rel" : "relaxed") + ".gpu.global.add.u32";
+        return "atom." + order.name().toLowerCase(Locale.ROOT) + ".gpu.global.add.u32";
     }
 
     @Override

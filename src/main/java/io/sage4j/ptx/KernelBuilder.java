@@ -281,8 +281,8 @@ public final class KernelBuilder {
     }
 
     /** {@code to} becomes what a number of global memory was before {@code value} is added; see {@link AtomicAdd}. */
-    public void atomicAdd(boolean ordered, Reg to, Address at, Operand value) {
-        emit(new AtomicAdd(ordered, to, at, value));
+    public void atomicAdd(AtomicAdd.Order order, Reg to, Address at, Operand value) {
+        emit(new AtomicAdd(order, to, at, value));
     }
 
     /** Loads matrices of 8 rows of 16 bytes. */

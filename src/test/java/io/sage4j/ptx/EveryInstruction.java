@@ -107,9 +107,9 @@ final class EveryInstruction {
                 k.loadVector(Space.SHARED, memory, count, to, false).forEach(v -> keep(k, out, v));
             }
         }
-        for (boolean ordered : new boolean[] {false, true}) {
+        for (AtomicAdd.Order order : AtomicAdd.Order.values()) {
             Reg before = k.reg(RegType.B32);
-            k.atomicAdd(ordered, before, Address.of(out), tid);
+            k.atomicAdd(order, before, Address.of(out), tid);
             keep(k, out, before);
         }
         keep(k, out, k.loadAcquire(Address.of(out)));

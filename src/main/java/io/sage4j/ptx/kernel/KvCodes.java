@@ -99,10 +99,10 @@ final class KvCodes {
     private Reg amax(List<List<Reg>> rows, Reg remaining, List<Reg> mean) {
         List<Reg> bounds = new ArrayList<>();
         if (mean.isEmpty()) {
-            bounds.addAll(tile.widen(input, tile.magnitudes(input, rows)));
+            bounds.addAll(tile.widen(input, tile.magnitudes(input, rows::get)));
         } else {
-            bounds.addAll(centred(tile.extreme(Operation.MAX_NAN, input, rows, remaining), mean));
-            bounds.addAll(centred(tile.extreme(Operation.MIN_NAN, input, rows, remaining), mean));
+            bounds.addAll(centred(tile.extreme(Operation.MAX_NAN, input, rows::get, remaining), mean));
+            bounds.addAll(centred(tile.extreme(Operation.MIN_NAN, input, rows::get, remaining), mean));
         }
         Reg amax = k.move(Type.F32, Imm.of(0f));
         bounds.forEach(x -> k.set(amax, Operation.MAX_NAN, Type.F32, amax, k.get(Operation.ABS, Type.F32, x)));

@@ -27,6 +27,8 @@ final class KvStatistics {
     private static final int VECTOR = 4;
     /** Loads of a thread under way at once where tiles are joined. */
     private static final int UNROLL = 4;
+    /** The same where a thread has one channel. */
+    private static final int SCALARS = 16;
 
     /** What is known of a channel. */
     enum Field {
@@ -82,7 +84,7 @@ final class KvStatistics {
     }
 
     /** Writes each thread's numbers to shared memory. */
-    void strands(List<Field> fields, StridedInput input, List<List<Reg>> rows, Reg remaining) {
+    void strands(List<Field> fields, StridedInput input, KvTile.Rows rows, Reg remaining) {
         Reg index = k.mad(Type.U32, tile.strand(), Imm.of(dim), tile.channel);
         Reg to = k.mad(Type.U32, index, Imm.of(FLOAT), shared);
         for (int f = 0; f < fields.size(); f++) {
@@ -104,9 +106,11 @@ final class KvStatistics {
         }
     }
 
-    private List<Reg> sums(StridedInput input, List<List<Reg>> rows) {
+    private List<Reg> sums(StridedInput input, KvTile.Rows rows) {
         List<Reg> sums = neutral(Field.SUM, KvTile.CHANNELS);
-        rows.forEach(pairs -> join(Field.SUM, sums, tile.widen(input, pairs)));
+        for (int n = 0; n < KvTile.ROWS; n++) {
+            join(Field.SUM, sums, tile.widen(input, rows.row(n)));
+        }
         return sums;
     }
 
@@ -142,6 +146,24 @@ final class KvStatistics {
         });
     }
 
+    /**
+     * Joins every eighth tile of a head, and leaves what comes of them in the place of the first of these.
+     *
+     * @param first which of the first eight tiles of the head the others follow
+     */
+    void eighth(List<Field> fields, Reg group, Reg first) {
+        k.when(k.compare(Relation.LT, Type.U32, tile.tid, Imm.of(dim)), () -> {
+            Reg index = k.mad(Type.U32, group, parts, first);
+            Reg row = k.mul(Type.U32, index, Imm.of(stride));
+            Reg start = k.index(k.index(partials, row, dim * FLOAT), tile.tid, FLOAT);
+            for (int f = 0; f < fields.size(); f++) {
+                Reg base = k.add(Type.U64, start, Imm.of((long) f * dim * FLOAT));
+                List<Reg> number = follow(fields.get(f), 1, SCALARS, first, k.move(Type.U64, base), parts);
+                k.store(Space.GLOBAL, Type.F32, Address.of(base), number.get(0));
+            }
+        });
+    }
+
     /** What becomes of a channel's numbers over all tiles, in one thread for each channel. */
     interface Finish {
         void of(Map<Field, Reg> numbers);
@@ -151,8 +173,9 @@ final class KvStatistics {
      * Joins the tiles of a head. Barriers lie before the call and behind it.
      *
      * @param group which tensor of which head: tiles are counted from {@code group * parts} on
+     * @param count how many of them: all, or the first eight, which have the numbers of all
      */
-    void head(List<Field> fields, Reg group, Finish finish) {
+    void head(List<Field> fields, Reg group, Reg count, Finish finish) {
         int vectors = dim / VECTOR;
         Reg vector = k.and(tile.tid, vectors - 1);
         Reg lane = k.shr(tile.tid, Integer.numberOfTrailingZeros(vectors));
@@ -160,7 +183,7 @@ final class KvStatistics {
         Reg base = k.index(k.index(partials, row, dim * FLOAT), vector, VECTOR * FLOAT);
         Reg to = k.mad(Type.U32, k.mad(Type.U32, lane, Imm.of(vectors), vector), Imm.of(VECTOR * FLOAT), shared);
         for (int f = 0; f < fields.size(); f++) {
-            List<Reg> sums = lane(fields.get(f), f, lane, base);
+            List<Reg> sums = lane(fields.get(f), f, lane, base, count);
             k.store(
                     Space.SHARED,
                     Type.F32,
@@ -189,30 +212,43 @@ final class KvStatistics {
         });
     }
 
-    /** Numbers of four channels of the tiles lane, lane + 8, .... */
-    private List<Reg> lane(Field field, int number, Reg lane, Reg base) {
-        List<Reg> sums = neutral(field, VECTOR);
-        Reg part = k.move(Type.U32, lane);
+    /** Numbers of four channels of the tiles lane, lane + 8, ... below {@code count}. */
+    private List<Reg> lane(Field field, int number, Reg lane, Reg base, Reg count) {
+        Reg at = k.add(Type.U64, k.index(base, lane, stride * dim * FLOAT), Imm.of((long) number * dim * FLOAT));
+        return follow(field, VECTOR, UNROLL, lane, at, count);
+    }
+
+    /**
+     * Joins numbers of every eighth tile.
+     *
+     * @param channels neighbouring ones
+     * @param unroll loads under way at once
+     * @param first number of the first tile
+     * @param at its address, which is changed
+     * @param count tiles
+     */
+    private List<Reg> follow(Field field, int channels, int unroll, Reg first, Reg at, Reg count) {
+        List<Reg> sums = neutral(field, channels);
+        Reg part = k.move(Type.U32, first);
         int step = Numbers.MEAN_LANES;
-        Reg at = k.add(Type.U64, k.index(base, part, stride * dim * FLOAT), Imm.of((long) number * dim * FLOAT));
-        k.loop(() -> further(part, (UNROLL - 1) * step), () -> {
+        k.loop(() -> further(part, (unroll - 1) * step, count), () -> {
             List<List<Reg>> loaded = new ArrayList<>();
-            for (int u = 0; u < UNROLL; u++) {
+            for (int u = 0; u < unroll; u++) {
                 loaded.add(k.loadVector(
-                        Space.GLOBAL, Type.F32, VECTOR, Address.of(at).plus(u * step * stride * dim * FLOAT), false));
+                        Space.GLOBAL, Type.F32, channels, Address.of(at).plus(u * step * stride * dim * FLOAT), false));
             }
             loaded.forEach(x -> join(field, sums, x));
-            advance(part, at, UNROLL);
+            advance(part, at, unroll);
         });
-        k.loop(() -> further(part, 0), () -> {
-            join(field, sums, k.loadVector(Space.GLOBAL, Type.F32, VECTOR, Address.of(at), false));
+        k.loop(() -> further(part, 0, count), () -> {
+            join(field, sums, k.loadVector(Space.GLOBAL, Type.F32, channels, Address.of(at), false));
             advance(part, at, 1);
         });
         return sums;
     }
 
-    private Reg further(Reg part, int more) {
-        return k.compare(Relation.LT, Type.U32, k.add(part, more), parts);
+    private Reg further(Reg part, int more, Reg count) {
+        return k.compare(Relation.LT, Type.U32, k.add(part, more), count);
     }
 
     private void advance(Reg part, Reg at, int steps) {

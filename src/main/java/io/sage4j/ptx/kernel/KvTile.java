@@ -3,13 +3,20 @@ package io.sage4j.ptx.kernel;
 import io.sage4j.numeric.TokenMean;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.CopyAsync;
+import io.sage4j.ptx.CopyCommit;
+import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Load;
+import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
+import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Special;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,6 +32,9 @@ final class KvTile {
     static final int ROWS = TokenMean.STRAND_ROWS;
     /** Neighbouring channels of a thread. */
     static final int CHANNELS = 8;
+
+    /** Tokens whose elements are taken from shared memory at once where registers hold another tile. */
+    private static final int ROWS_AT_A_TIME = 2;
 
     private static final int BLOCK = 32;
     private static final int GROUPS = 4;
@@ -49,8 +59,11 @@ final class KvTile {
     final Reg first;
 
     private final KernelBuilder k;
+    /** Where the thread's elements arrive. */
+    private final Reg own;
 
-    KvTile(KernelBuilder k, int dim) {
+    /** @param arrivals address of {@link #bytes} of shared memory */
+    KvTile(KernelBuilder k, int dim, Reg arrivals) {
         this.k = k;
         this.dim = dim;
         tid = k.read(Special.TID_X);
@@ -63,6 +76,7 @@ final class KvTile {
         block = dim == WIDE ? k.mad(Type.U32, sub, Imm.of(2), k.shr(warp, 2)) : sub;
         group = k.and(warp, GROUPS - 1);
         first = k.mad(Type.U32, block, Imm.of(BLOCK), k.shl(group, 1));
+        own = k.mad(Type.U32, tid, Imm.of(CopyAsync.BYTES), arrivals);
     }
 
     /** Threads of a CTA. */
@@ -90,30 +104,73 @@ final class KvTile {
         return k.compare(Relation.GT, Type.S32, remaining, Imm.of(row(n)));
     }
 
+    /** Bytes of shared memory where a tile arrives: each thread has a place of its own for what it will read. */
+    static int bytes(int dim) {
+        return TOKENS * dim * BYTES;
+    }
+
     /**
-     * The thread's elements, two channels to a register, zero outside of the tensor.
+     * Starts to bring a tile's elements, two channels to a word, zero outside of the tensor. They are there for the same thread
+     * behind a {@link CopyWait}.
      *
-     * @param wide whether 8 channels may be loaded at once
+     * @param wide whether 8 channels may be copied at once
      */
-    List<List<Reg>> load(StridedInput input, Reg head, Reg part, Reg remaining, boolean wide) {
+    void fetch(StridedInput input, Reg head, Reg part, Reg remaining, boolean wide) {
         Reg token = k.mad(Type.U32, part, Imm.of(TOKENS), first);
         Reg start = input.address(head, token, channel);
         Reg stride = input.tokenBytes();
-        List<List<Reg>> rows = new ArrayList<>();
         for (int n = 0; n < ROWS; n++) {
             Reg at = n == 0 ? start : k.add(Type.U64, start, k.mul(Type.U64, stride, Imm.of((long) row(n))));
             Reg valid = has(remaining, n);
-            rows.add(wide ? loadWide(input, at, valid) : loadNarrow(input, at, valid));
+            if (wide) {
+                Reg inside = k.and(valid, k.compare(Relation.LT, Type.U32, channel, input.channels()));
+                Reg bytes = k.select(Type.U32, inside, Imm.of(CopyAsync.BYTES), Imm.of(0));
+                k.emit(new CopyAsync(piece(n), Address.of(at), bytes));
+            } else {
+                k.store(
+                        Space.SHARED,
+                        Type.U32,
+                        piece(n),
+                        loadNarrow(input, at, valid).toArray(Operand[]::new));
+            }
+        }
+        k.emit(new CopyCommit());
+    }
+
+    /** Where the elements of the thread are found, token by token, in this order. */
+    interface Rows {
+        List<Reg> row(int n);
+    }
+
+    /** Registers for the elements of the thread, by tokens. */
+    List<List<Reg>> registers() {
+        List<List<Reg>> rows = new ArrayList<>();
+        for (int n = 0; n < ROWS; n++) {
+            rows.add(k.regs(RegType.B32, CHANNELS / 2));
         }
         return rows;
     }
 
-    private List<Reg> loadWide(StridedInput input, Reg at, Reg valid) {
-        Reg inside = k.and(valid, k.compare(Relation.LT, Type.U32, channel, input.channels()));
-        List<Reg> pairs = k.regs(RegType.B32, CHANNELS / 2);
-        pairs.forEach(pair -> k.set(pair, Type.U32, Imm.of(0)));
-        k.guarded(inside, () -> k.loadReadOnly(Type.U32, pairs, Address.of(at)));
-        return pairs;
+    /** Takes the elements of the thread that have arrived into registers. */
+    void arrived(List<List<Reg>> rows) {
+        for (int n = 0; n < ROWS; n++) {
+            k.emit(new Load(Space.SHARED, Type.U32, false, rows.get(n), piece(n)));
+        }
+    }
+
+    /** The elements of the thread where they have arrived. */
+    Rows arrived() {
+        return n -> {
+            if (n % ROWS_AT_A_TIME == 0 && n > 0) {
+                // Nothing to wait for, but the assembler leaves the loads behind it.
+                k.emit(new WarpBarrier());
+            }
+            return k.loadVector(Space.SHARED, Type.U32, CHANNELS / 2, piece(n), false);
+        };
+    }
+
+    private Address piece(int n) {
+        return Address.of(own).plus(n * threads(dim) * CopyAsync.BYTES);
     }
 
     private List<Reg> loadNarrow(StridedInput input, Reg at, Reg valid) {
@@ -142,19 +199,15 @@ final class KvTile {
     }
 
     /** Largest magnitude of each of the thread's channels, two to a register, 0 outside of the tensor; a NaN wins. */
-    List<Reg> magnitudes(StridedInput input, List<List<Reg>> rows) {
+    List<Reg> magnitudes(StridedInput input, Rows rows) {
         List<Reg> largest = new ArrayList<>();
-        for (int p = 0; p < CHANNELS / 2; p++) {
-            Reg of = k.and(rows.get(0).get(p), MAGNITUDES);
-            for (int n = 1; n < ROWS; n++) {
-                k.set(
-                        of,
-                        Operation.MAX_NAN,
-                        input.pairs(),
-                        of,
-                        k.and(rows.get(n).get(p), MAGNITUDES));
+        rows.row(0).forEach(pair -> largest.add(k.and(pair, MAGNITUDES)));
+        for (int n = 1; n < ROWS; n++) {
+            List<Reg> row = rows.row(n);
+            for (int p = 0; p < CHANNELS / 2; p++) {
+                Reg of = largest.get(p);
+                k.set(of, Operation.MAX_NAN, input.pairs(), of, k.and(row.get(p), MAGNITUDES));
             }
-            largest.add(of);
         }
         return largest;
     }
@@ -165,14 +218,14 @@ final class KvTile {
      *
      * @param operation {@link Operation#MAX_NAN} or {@link Operation#MIN_NAN}
      */
-    List<Reg> extreme(Operation operation, StridedInput input, List<List<Reg>> rows, Reg remaining) {
+    List<Reg> extreme(Operation operation, StridedInput input, Rows rows, Reg remaining) {
         int none = operation == Operation.MAX_NAN ? input.infinity() | 0x8000 : input.infinity();
         List<Reg> found = new ArrayList<>();
         for (int p = 0; p < CHANNELS / 2; p++) {
             found.add(k.move(Type.U32, Imm.of(none << 16 | none)));
         }
         for (int n = 0; n < ROWS; n++) {
-            List<Reg> row = rows.get(n);
+            List<Reg> row = rows.row(n);
             k.guarded(has(remaining, n), () -> {
                 for (int p = 0; p < CHANNELS / 2; p++) {
                     k.set(found.get(p), operation, input.pairs(), found.get(p), row.get(p));

@@ -127,6 +127,13 @@ public enum NativeKernel {
             return QuantizeV.kernel(o.type, o.paddedDim(), target, o.scheme.smoothV(), o.pairedStores);
         }
     },
+    /** Counters to 0. */
+    CLEAR("counters to 0; from sm_90 on") {
+        @Override
+        Kernel generate(Options o) {
+            return Clear.kernel();
+        }
+    },
     /** K and V to their codes, each read once. */
     QUANTIZE_KV(
             "K and V to the codes of the Hopper attention kernel, each read once; from sm_89 on, with FP16 PV from sm_80 on") {

@@ -2,15 +2,18 @@ package io.sage4j.ptx.kernel;
 
 import io.sage4j.DType;
 import io.sage4j.numeric.Granularity;
+import io.sage4j.numeric.Numbers;
 import io.sage4j.numeric.PvFormat;
 import io.sage4j.numeric.Scheme;
 import io.sage4j.ptx.Address;
 import io.sage4j.ptx.Compare;
 import io.sage4j.ptx.Compare.Relation;
+import io.sage4j.ptx.CopyWait;
 import io.sage4j.ptx.GridDependency;
 import io.sage4j.ptx.Imm;
 import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.KernelBuilder;
+import io.sage4j.ptx.Operand;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.RegType;
@@ -27,23 +30,28 @@ import java.util.Map;
  * V (docs/numerics.md, 1, 2 and 4).
  *
  * <p>A work item is a tile of 128 tokens of K or of V of a head; CTAs take items one after the other, K and V of a head in turn.
- * A CTA has its tile in registers. It writes the tile's sums (K) or largest magnitudes (V) to the work space, counts itself, and
- * waits until all tiles of the head are counted; then it joins their numbers, in the order of {@link
- * io.sage4j.numeric.TokenMean}, and makes its codes. Where a head has more than {@code few} tiles, the last CTA joins them for
- * all. A CTA that has waited long puts its tile off and goes on, so that none waits for one that cannot start: tiles put off are
+ * A CTA has two, the current one in registers and the next one on its way to shared memory. When that has arrived, the CTA writes
+ * its sums (K) or largest magnitudes (V) to the work space, and counts it. Then it waits until all tiles of the current one's head
+ * are counted, joins their numbers, in the order of {@link io.sage4j.numeric.TokenMean}, and makes the codes; the next tile moves
+ * to registers. As it was counted long before its turn comes, hardly any CTA waits. Where a head has more than {@code few} tiles,
+ * every eighth tile is one lane of that order: the last CTA of each eighth joins it for all, and what is left to join is eight.
+ *
+ * <p>A CTA that has waited long puts its tile off and goes on, so that none waits for one that cannot start: tiles put off are
  * read again when no others are left, and by then all have been counted.
+ *
+ * <p>Counters are as they were after two runs ({@link KvQueue}), so whoever keeps them clears them once.
  *
  * <p>It waits for the kernel in front before it reads anything, and lets the next one start when all its CTAs have ({@link
  * GridDependency}).
  *
- * <p>Grid: any number of CTAs, best {@link Spec#ctas}, of 256 threads, 128 up to 64 channels. Registers: at most 64, 128 where
- * elements are loaded one by one. Shared memory: 48 bytes, 8 a channel, and the larger of 64 bytes a channel and field of a
- * head's numbers and the codes of a tile of V.
+ * <p>Grid: any number of CTAs, best {@link Spec#ctas}, of 256 threads, 128 up to 64 channels. Registers: at most 64, 80 with FP16
+ * or smooth V, 128 where elements are loaded one by one. Dynamic shared memory: the tile that arrives (256 bytes a channel), the
+ * larger of 64 bytes a channel and field of a head's numbers and the codes of a tile of V, 8 bytes a channel, and 56.
  *
  * <p>Parameters: for K and V the seven of {@link StridedInput} each; with smooth K and smooth V {@code k_mean} and {@code v_mean},
  * with FP8 {@code v_scale} and {@code v_inverse} (U64), FP32 [batch * heads][paddedDim]; {@code k_codes}, {@code k_scales},
  * {@code v_codes} (U64), in {@link io.sage4j.numeric.WgmmaLayout}, zero in the padding; {@code partials} (U64), FP32, {@link
- * Spec#partials}; {@code counters} (U64), {@link #counters} words, 0 at the start; {@code deferred} (U64), a word a tile; {@code
+ * Spec#partials}; {@code counters} (U64), {@link #counters} words, 0 before the first run; {@code deferred} (U64), a word a tile; {@code
  * parts}, tiles of a head, {@code items}, tiles of K and V of all heads, {@code few}, {@link #FEW}, and {@code patience}, {@link
  * #patience} (U32).
  */
@@ -52,15 +60,22 @@ public final class QuantizeKv {
     public static final int TOKENS = KvTile.TOKENS;
 
     /** Tiles of a head up to which it is faster that each CTA joins their numbers itself. */
-    public static final int FEW = 256;
+    public static final int FEW = 16;
 
     private static final int THREADS_PER_SM = 1024;
     private static final int PATIENCE = 64;
     private static final int WORD = 4;
-    private static final int BEFORE = KvQueue.SHARED_BYTES;
-    private static final int SEEN = BEFORE + WORD;
+    private static final int LAST = KvQueue.SHARED_BYTES;
+    private static final int SEEN = LAST + WORD;
     private static final int MAXIMA = SEEN + WORD;
-    private static final int MAXIMA_BYTES = 32;
+    private static final int CONTROL_BYTES = MAXIMA + 32;
+    /** Of a multiprocessor, of which the system takes some for each CTA. */
+    private static final int SHARED_BYTES_PER_SM = 228 * 1024;
+
+    private static final int SYSTEM_BYTES = 1024;
+    private static final int EIGHTHS = Numbers.MEAN_LANES;
+    /** Counters of a head's K or V: of all tiles, or of the eighths that are joined, and of the tiles of each of these. */
+    private static final int COUNTERS = 1 + EIGHTHS;
 
     /**
      * What a kernel does.
@@ -138,7 +153,20 @@ public final class QuantizeKv {
         }
 
         private int blocks() {
-            return (wide ? THREADS_PER_SM : THREADS_PER_SM / 2) / KvTile.threads(paddedDim);
+            int byThreads = (wide ? THREADS_PER_SM : THREADS_PER_SM / 2) / KvTile.threads(paddedDim);
+            return Math.min(byThreads, SHARED_BYTES_PER_SM / (sharedBytes() + SYSTEM_BYTES));
+        }
+
+        private int workBytes() {
+            return Math.max(KvStatistics.sharedBytes(fields(), paddedDim), KvCodes.sharedBytes(fp8(), paddedDim));
+        }
+
+        private int resultBytes() {
+            return 2 * paddedDim * Float.BYTES;
+        }
+
+        private int sharedBytes() {
+            return KvTile.bytes(paddedDim) + workBytes() + resultBytes() + CONTROL_BYTES;
         }
     }
 
@@ -185,11 +213,11 @@ public final class QuantizeKv {
         few = k.param("few", Type.U32);
         patience = k.param("patience", Type.U32);
         int dim = spec.paddedDim();
-        tile = new KvTile(k, dim);
-        control = k.read(k.shared("control", MAXIMA + MAXIMA_BYTES, 16, false));
-        results = k.read(k.shared("results", 2 * dim * Float.BYTES, 16, false));
-        int bytes = Math.max(KvStatistics.sharedBytes(spec.fields(), dim), KvCodes.sharedBytes(spec.fp8(), dim));
-        work = k.read(k.shared("work", bytes, 128, false));
+        Reg shared = k.read(k.shared("tile", spec.sharedBytes(), 128, true));
+        tile = new KvTile(k, dim, shared);
+        work = k.add(shared, KvTile.bytes(dim));
+        results = k.add(work, spec.workBytes());
+        control = k.add(results, spec.resultBytes());
         statistics = new KvStatistics(k, tile, spec.fields(), work, partials, parts);
         isFirst = tile.isFirst();
         queue = new KvQueue(k, counters, deferred, items, control);
@@ -197,12 +225,12 @@ public final class QuantizeKv {
 
     /** Counters of the work space, 32 bits each, which must be 0 at the start. */
     public static int counters(int heads) {
-        return 1 + Math.multiplyExact(2, heads);
+        return 1 + Math.multiplyExact(2 * COUNTERS, heads);
     }
 
     /** How often a CTA asks for its head's numbers; once where not even all tiles of a head are at work at a time. */
     public static int patience(int parts, int ctas) {
-        return parts <= ctas / 2 ? PATIENCE : 1;
+        return parts <= ctas ? PATIENCE : 1;
     }
 
     /** The kernel. */
@@ -217,16 +245,40 @@ public final class QuantizeKv {
         // The next kernel starts when all CTAs have a place, and takes those that they leave.
         k.emit(new GridDependency(GridDependency.Kind.LET_NEXT_START));
         k.emit(new GridDependency(GridDependency.Kind.WAIT));
+        List<List<Reg>> rows = tile.registers();
+        rows.forEach(row -> row.forEach(pair -> k.set(pair, Type.U32, Imm.of(0))));
+        Reg current = k.move(Type.U32, Imm.of(KvQueue.NONE));
+        Reg again = k.move(Type.U32, Imm.of(0));
         k.repeatWhile(() -> {
             firstThenAll(queue::announce);
-            Reg item = queue.item();
-            Reg draining = queue.draining();
-            Reg more = k.compare(Relation.NE, Type.U32, item, Imm.of(KvQueue.NONE));
-            k.when(more, () -> item(item, draining));
+            Reg next = queue.item();
+            Reg nextAgain = queue.again();
+            Reg more = exists(next);
+            k.when(more, () -> fetch(of(next)));
+            k.when(k.and(more, is(nextAgain, 0)), () -> {
+                k.emit(new CopyWait(0));
+                count(of(next), tile.arrived());
+            });
+            Reg seen = k.move(Type.U32, Imm.of(1));
+            k.when(exists(current), () -> codes(of(current), rows, again, seen));
+            k.when(more, () -> {
+                k.emit(new CopyWait(0));
+                tile.arrived(rows);
+            });
+            k.set(current, Type.U32, next);
+            k.set(again, Type.U32, nextAgain);
             k.emit(new WarpBarrier());
             k.barrier();
-            return more;
+            return k.get(Operation.OR, Type.PRED, more, is(seen, 0));
         });
+    }
+
+    private Reg is(Reg number, int value) {
+        return k.compare(Relation.EQ, Type.U32, number, Imm.of(value));
+    }
+
+    private Reg exists(Reg item) {
+        return k.compare(Relation.NE, Type.U32, item, Imm.of(KvQueue.NONE));
     }
 
     /**
@@ -242,17 +294,20 @@ public final class QuantizeKv {
     /**
      * A tile at work.
      *
+     * @param item its number
      * @param group tensors and heads in turns: K if even
-     * @param tileIndex of the tile among those of its tensor
+     * @param part which tile of the head
+     * @param input K or V
+     * @param remaining tokens that the thread has
      */
-    private record Work(
-            Reg item,
-            Reg draining,
-            Reg group,
-            Reg tileIndex,
-            StridedInput input,
-            List<List<Reg>> rows,
-            Reg remaining) {}
+    private record Work(Reg item, Reg group, Reg part, StridedInput input, Reg remaining) {}
+
+    private Work of(Reg item) {
+        Reg group = k.div(Type.U32, item, parts);
+        Reg part = k.sub(Type.U32, item, k.mul(Type.U32, group, parts));
+        StridedInput input = StridedInput.either(isK(group), inputK, inputV);
+        return new Work(item, group, part, input, tile.remaining(part, input));
+    }
 
     private Reg headOf(Work w) {
         return k.shr(w.group(), 1);
@@ -270,74 +325,91 @@ public final class QuantizeKv {
         return Address.of(control).plus(offset);
     }
 
-    private void item(Reg item, Reg draining) {
-        Reg group = k.div(Type.U32, item, parts);
-        Reg part = k.sub(Type.U32, item, k.mul(Type.U32, group, parts));
-        Reg head = k.shr(group, 1);
-        StridedInput input = StridedInput.either(isK(group), inputK, inputV);
-        Reg remaining = tile.remaining(part, input);
-        List<List<Reg>> rows = tile.load(input, head, part, remaining, spec.wide());
-        Reg tileIndex = k.mad(Type.U32, head, parts, part);
-        Work w = new Work(item, draining, group, tileIndex, input, rows, remaining);
-        Reg seen = k.move(Type.U32, Imm.of(1));
-        if (spec.ofK().isEmpty() == spec.ofV().isEmpty()) {
-            numbers(w, seen);
-        } else {
-            k.when(spec.ofV().isEmpty() ? isK(group) : not(isK(group)), () -> numbers(w, seen));
-        }
-        KvCodes codes = new KvCodes(k, tile, input, work);
-        k.when(
-                k.compare(Relation.NE, Type.U32, seen, Imm.of(0)),
-                () -> k.whenElse(isK(group), () -> keys(w, codes), () -> values(w, codes)));
-        // Not earlier: others wait for who has a ticket and does not work on it yet.
-        k.when(k.and(isFirst, not(draining)), queue::take);
+    private void fetch(Work w) {
+        tile.fetch(w.input(), headOf(w), w.part(), w.remaining(), spec.wide());
     }
 
-    /** Numbers of the whole head, in {@code results}; {@code seen} is 0 if they were not to be had, and the item put off. */
-    private void numbers(Work w, Reg seen) {
+    /** Runs {@code body} for what needs numbers of the whole head. */
+    private void ifOfHead(Work w, Runnable body) {
         if (spec.fields() == 0) {
             return;
         }
-        k.when(not(w.draining()), () -> count(w));
-        await(w, seen);
-        k.when(k.compare(Relation.NE, Type.U32, seen, Imm.of(0)), () -> {
-            k.whenElse(
-                    isSmall(),
-                    () -> either(
-                            w,
-                            fields -> statistics.head(fields, w.group(), numbers -> {
-                                Known known = known(w, numbers);
-                                known.entries().forEach(e -> keep(e.number(), e.place()));
-                                Reg first = k.mul(Type.U32, w.group(), parts);
-                                k.when(k.compare(Relation.EQ, Type.U32, w.item(), first), () -> publish(w, known));
-                            })),
-                    () -> fetch(w));
-            k.barrier();
+        if (spec.ofK().isEmpty() == spec.ofV().isEmpty()) {
+            body.run();
+        } else {
+            k.when(spec.ofV().isEmpty() ? isK(w.group()) : not(isK(w.group())), body);
+        }
+    }
+
+    /** Codes of a tile; {@code seen} becomes 0 if the numbers of its head were not to be had, and the item was put off. */
+    private void codes(Work w, List<List<Reg>> rows, Reg again, Reg seen) {
+        ifOfHead(w, () -> await(w, again, seen));
+        // Not earlier: others wait for who has a ticket and does not work on it yet.
+        k.when(isFirst, queue::take);
+        k.emit(new WarpBarrier());
+        k.when(is(seen, 1), () -> {
+            ifOfHead(w, () -> numbers(w));
+            Reg tileIndex = k.mad(Type.U32, headOf(w), parts, w.part());
+            KvCodes codes = new KvCodes(k, tile, w.input(), work);
+            k.whenElse(isK(w.group()), () -> keys(w, tileIndex, rows, codes), () -> values(w, tileIndex, rows, codes));
         });
+    }
+
+    /** Numbers of the whole head, in {@code results}. */
+    private void numbers(Work w) {
+        either(
+                w,
+                fields -> statistics.head(fields, w.group(), toJoin(), numbers -> {
+                    Known known = known(w, numbers);
+                    known.entries().forEach(e -> keep(e.number(), e.place()));
+                    k.when(k.compare(Relation.EQ, Type.U32, w.part(), Imm.of(0)), () -> publish(w, known));
+                }));
+        k.barrier();
+    }
+
+    /** Sets of numbers of a head that a CTA joins: its tiles', or with many those of its eighths. */
+    private Reg toJoin() {
+        return k.select(Type.U32, isSmall(), parts, k.min(Type.U32, parts, Imm.of(EIGHTHS)));
     }
 
     private Reg isSmall() {
         return k.compare(Relation.LE, Type.U32, parts, few);
     }
 
-    /** Writes the tile's numbers and counts it. */
-    private void count(Work w) {
-        either(w, fields -> statistics.strands(fields, w.input(), w.rows(), w.remaining()));
-        k.barrier();
-        either(w, fields -> statistics.tile(fields, w.item()));
-        k.barrier();
-        firstThenAll(() -> {
-            Reg before = k.reg(RegType.B32);
-            k.atomicAdd(true, before, Address.of(counterOf(w)), Imm.of(1));
-            k.store(Space.SHARED, Type.U32, control(BEFORE), before);
-        });
-        Reg counted = k.add(k.load(Space.SHARED, Type.U32, control(BEFORE)), 1);
-        Reg isLast = k.compare(Relation.EQ, Type.U32, counted, parts);
-        k.when(k.and(isLast, not(isSmall())), () -> {
-            either(w, fields -> statistics.head(fields, w.group(), numbers -> publish(w, known(w, numbers))));
+    /** Writes the numbers of a tile, and counts it. */
+    private void count(Work w, KvTile.Rows rows) {
+        ifOfHead(w, () -> {
+            either(w, fields -> statistics.strands(fields, w.input(), rows, w.remaining()));
             k.barrier();
-            k.when(isFirst, () -> k.atomicAdd(true, k.reg(RegType.B32), Address.of(counterOf(w)), Imm.of(1)));
+            either(w, fields -> statistics.tile(fields, w.item()));
+            k.barrier();
+            k.whenElse(isSmall(), () -> countIn(w), () -> countEighth(w));
         });
+    }
+
+    private void countIn(Work w) {
+        k.when(isFirst, () -> queue.count(counter(w, Imm.of(0))));
+        k.emit(new WarpBarrier());
+    }
+
+    /** Every eighth tile of a head counts for itself; the last one of them joins them all. */
+    private void countEighth(Work w) {
+        Reg eighth = k.and(w.part(), EIGHTHS - 1);
+        firstThenAll(() -> {
+            Reg all = k.shr(k.sub(Type.U32, k.add(parts, EIGHTHS - 1), eighth), Integer.numberOfTrailingZeros(EIGHTHS));
+            Reg isLast = queue.countLast(counter(w, k.add(eighth, 1)), all);
+            k.store(Space.SHARED, Type.U32, control(LAST), k.select(Type.U32, isLast, Imm.of(1), Imm.of(0)));
+        });
+        k.when(flag(LAST), () -> {
+            either(w, fields -> statistics.eighth(fields, w.group(), eighth));
+            k.emit(new WarpBarrier());
+            k.barrier();
+            countIn(w);
+        });
+    }
+
+    private Reg flag(int offset) {
+        return k.compare(Relation.NE, Type.U32, k.load(Space.SHARED, Type.U32, control(offset)), Imm.of(0));
     }
 
     private interface OfFields {
@@ -354,27 +426,28 @@ public final class QuantizeKv {
         }
     }
 
-    private Reg counterOf(Work w) {
-        return k.index(counters, k.add(w.group(), 1), WORD);
+    /** Counter of a head's K or V: 0 for its tiles or eighths, from 1 on for the tiles of an eighth. */
+    private Address counter(Work w, Operand which) {
+        Reg index = k.mad(Type.U32, w.group(), Imm.of(COUNTERS), which);
+        return Address.of(k.index(counters, index, WORD)).plus(WORD);
     }
 
-    /** Waits until the head's tiles are counted, or, with many, joined. */
-    private void await(Work w, Reg seen) {
+    /** Waits until the head's tiles are counted, or, with many, its eighths. */
+    private void await(Work w, Reg again, Reg seen) {
         firstThenAll(() -> {
-            Reg counter = counterOf(w);
-            Reg limit = k.select(Type.U32, w.draining(), Imm.of(-1), patience);
-            Reg need = k.select(Type.U32, isSmall(), parts, k.add(parts, 1));
+            Address counter = counter(w, Imm.of(0));
+            Reg limit = k.select(Type.U32, is(again, 1), Imm.of(-1), patience);
+            Reg complete = queue.complete(toJoin());
             Reg polls = k.move(Type.U32, Imm.of(0));
             Reg late = k.reg(RegType.PRED);
             k.repeatWhile(() -> {
-                Reg now = k.loadAcquire(Address.of(counter));
-                k.emit(new Compare(Relation.LT, Type.U32, late, now, need));
+                Reg now = k.loadAcquire(counter);
+                k.emit(new Compare(Relation.NE, Type.U32, late, now, complete));
                 k.set(polls, Operation.ADD, Type.U32, polls, Imm.of(1));
                 return k.and(late, k.compare(Relation.LT, Type.U32, polls, limit));
             });
             k.when(late, () -> queue.putOff(w.item()));
-            Reg flag = k.select(Type.U32, late, Imm.of(0), Imm.of(1));
-            k.store(Space.SHARED, Type.U32, control(SEEN), flag);
+            k.store(Space.SHARED, Type.U32, control(SEEN), k.select(Type.U32, late, Imm.of(0), Imm.of(1)));
         });
         k.set(seen, Type.U32, k.load(Space.SHARED, Type.U32, control(SEEN)));
     }
@@ -436,20 +509,6 @@ public final class QuantizeKv {
         k.store(Space.SHARED, Type.F32, at.plus(place * spec.paddedDim() * Float.BYTES), number);
     }
 
-    /** Brings what the last CTA of the head has published. */
-    private void fetch(Work w) {
-        k.when(
-                k.compare(Relation.LT, Type.U32, tile.tid, Imm.of(spec.paddedDim())),
-                () -> either(w, fields -> {
-                    if (fields.contains(Field.SUM)) {
-                        keep(k.load(Space.GLOBAL, Type.F32, ofChannel(w, meanArray(w))), 0);
-                    }
-                    if (fields.contains(Field.AMAX) || fields.contains(Field.MAX)) {
-                        keep(k.load(Space.GLOBAL, Type.F32, ofChannel(w, vInverse)), 1);
-                    }
-                }));
-    }
-
     /** Numbers of the thread's eight channels in {@code results}. */
     private List<Reg> result(int place) {
         Address at = Address.of(k.mad(Type.U32, tile.channel, Imm.of(Float.BYTES), results));
@@ -459,15 +518,15 @@ public final class QuantizeKv {
         return numbers;
     }
 
-    private void keys(Work w, KvCodes to) {
+    private void keys(Work w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
         List<Reg> mean = kMean == null ? List.of() : result(0);
         Reg maxima = k.add(control, MAXIMA);
-        to.keys(w.tileIndex(), w.rows(), w.remaining(), mean, spec.perThread(), maxima, kCodes, kScales);
+        to.keys(tileIndex, rows, w.remaining(), mean, spec.perThread(), maxima, kCodes, kScales);
     }
 
-    private void values(Work w, KvCodes to) {
+    private void values(Work w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
         List<Reg> mean = vMean == null ? List.of() : result(0);
         List<Reg> inverse = vInverse == null ? List.of() : result(1);
-        to.values(w.tileIndex(), w.rows(), w.remaining(), mean, inverse, vCodes);
+        to.values(tileIndex, rows, w.remaining(), mean, inverse, vCodes);
     }
 }

@@ -23,6 +23,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * The native kernels run one after the other in the interpreter, as a plan would launch them: for the tiles of wgmma the
@@ -268,23 +269,30 @@ final class SimulatedAttention implements AutoCloseable {
         }
         MemorySegment counters = codes((long) QuantizeKv.counters(kvHeads) * Integer.BYTES);
         counters.fill((byte) 0);
-        simulator.run(
-                QuantizeKv.kernel(spec),
-                3,
-                1,
-                1,
-                with(
-                        arguments,
-                        global.map(kCodes),
-                        global.map(kScales),
-                        global.map(vCodes),
-                        global.map(floats(spec.partials(2L * tiles))),
-                        global.map(counters),
-                        global.map(codes(2L * tiles * Integer.BYTES)),
-                        parts,
-                        2 * tiles,
-                        parts % 2 == 0 ? parts : parts - 1,
-                        2));
+        Object[] all = with(
+                arguments,
+                global.map(kCodes),
+                global.map(kScales),
+                global.map(vCodes),
+                global.map(floats(spec.partials(2L * tiles))),
+                global.map(counters),
+                global.map(codes(2L * tiles * Integer.BYTES)),
+                parts,
+                2 * tiles,
+                parts % 2 == 0 ? parts : parts - 1,
+                2);
+        // The second run counts from where the first one has left the counters, to where they were.
+        for (int run = 0; run < 2; run++) {
+            simulator.run(QuantizeKv.kernel(spec), 3, 1, 1, all);
+        }
+        if (!isZero(counters)) {
+            throw new IllegalStateException("counters are not 0 after two runs");
+        }
+    }
+
+    private static boolean isZero(MemorySegment words) {
+        return IntStream.range(0, (int) (words.byteSize() / Integer.BYTES))
+                .allMatch(n -> words.getAtIndex(ValueLayout.JAVA_INT, n) == 0);
     }
 
     private MemorySegment mean(MemorySegment data) {

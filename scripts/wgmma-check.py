@@ -41,7 +41,7 @@ def kv_shared(dim, half):
 
 def kv_ctas(dim, half):
     """CTAs of quantize-kv that a multiprocessor has room for."""
-    return min(1024 // (2 * dim), (228 << 10) // (kv_shared(dim, half) + 1024))
+    return min(7 if dim == 64 else 4, (228 << 10) // (kv_shared(dim, half) + 1024))
 
 
 def kv_patience(parts, ctas):

@@ -45,7 +45,7 @@ import java.util.Map;
  * GridDependency}).
  *
  * <p>Grid: any number of CTAs, best {@link Spec#ctas}, of 256 threads, 128 up to 64 channels. Registers: at most 64, 80 with FP16
- * or smooth V, 128 where elements are loaded one by one. Dynamic shared memory: the tile that arrives (256 bytes a channel), the
+ * or smooth V and 72 with FP8 and 64 channels, 128 where elements are loaded one by one. Dynamic shared memory: the tile that arrives (256 bytes a channel), the
  * larger of 64 bytes a channel and field of a head's numbers and the codes of a tile of V, 8 bytes a channel, and 56.
  *
  * <p>Parameters: for K and V the seven of {@link StridedInput} each; with smooth K and smooth V {@code k_mean} and {@code v_mean},
@@ -62,7 +62,7 @@ public final class QuantizeKv {
     /** Tiles of a head up to which it is faster that each CTA joins their numbers itself. */
     public static final int FEW = 16;
 
-    private static final int THREADS_PER_SM = 1024;
+    private static final int REGISTERS_PER_SM = 65536;
     private static final int PATIENCE = 64;
     private static final int WORD = 4;
     private static final int LAST = KvQueue.SHARED_BYTES;
@@ -153,8 +153,9 @@ public final class QuantizeKv {
         }
 
         private int blocks() {
-            int byThreads = (wide ? THREADS_PER_SM : THREADS_PER_SM / 2) / KvTile.threads(paddedDim);
-            return Math.min(byThreads, SHARED_BYTES_PER_SM / (sharedBytes() + SYSTEM_BYTES));
+            int threads = KvTile.threads(paddedDim);
+            int byRegisters = REGISTERS_PER_SM / threads / (wide ? paddedDim == 64 ? 72 : 64 : 128);
+            return Math.min(byRegisters, SHARED_BYTES_PER_SM / (sharedBytes() + SYSTEM_BYTES));
         }
 
         private int workBytes() {
@@ -223,7 +224,7 @@ public final class QuantizeKv {
         queue = new KvQueue(k, counters, deferred, items, control);
     }
 
-    /** Counters of the work space, 32 bits each, which must be 0 at the start. */
+    /** Counters of the work space, 32 bits each, which must be 0 before the first run. */
     public static int counters(int heads) {
         return 1 + Math.multiplyExact(2 * COUNTERS, heads);
     }

@@ -23,12 +23,12 @@ public final class QuantizeV {
 
     /** Position in the counts: inputs that are not finite. */
     public static final int NON_FINITE = 0;
-    /** Position in the counts: values beyond the range of FP16. */
-    public static final int SATURATED = 1;
+    /** Position in the counts: values that are not finite once the mean is subtracted. */
+    public static final int SPOILT = 1;
     /** Position in the counts: values that are not zero but whose code is. */
     public static final int FLUSHED = 2;
-    /** Position in the counts: values that are not finite once the mean is subtracted. */
-    public static final int SPOILT = 3;
+    /** Position in the counts: values beyond the range of FP16. */
+    public static final int SATURATED = 3;
     /** Counts of one work-group. */
     public static final int COUNTS = 4;
 
@@ -36,6 +36,8 @@ public final class QuantizeV {
     public static final int SMOOTH = 1;
     /** Option: no key and no channel of the codes is padding. */
     public static final int WHOLE = 2;
+    /** Option: the device's halves show their bits. */
+    public static final int HALF_BITS = 4;
 
     private static final float HALF_MAX = 65504f;
     /** Warps of a work-group of {@link #quantize}: a work-item has 32 keys of a tile of 128, and what it does once weighs little. */
@@ -49,9 +51,11 @@ public final class QuantizeV {
     /** Tokens of a span, if there are not more than {@link #MOST_SPANS}. */
     private static final int SPAN_TOKENS = 256;
 
-    private static final int MOST_SPANS = 32;
+    private static final int MOST_SPANS = 16;
     /** Loads of a work-item that are under way together. */
     private static final int HELD = 16;
+    /** Partial sums of the counts. */
+    private static final int LEFT = 8;
     /** Two counts in one int: a work-group has fewer values than this. */
     private static final int SPLIT = 32768;
 
@@ -165,10 +169,11 @@ public final class QuantizeV {
      * @param scales output, 8-bit formats
      * @param counts output
      * @param range largest magnitude of a scaled value
+     * @param tokenStride elements from one token to the next
      * @param paddedDim channels of the codes
      * @param blockK keys of a tile
      * @param format see {@link PvCodes}
-     * @param options sum of {@link #SMOOTH} and {@link #WHOLE}, as they apply
+     * @param options sum of {@link #SMOOTH}, {@link #WHOLE} and {@link #HALF_BITS}, as they apply
      * @param type element type
      */
     public static void quantize(
@@ -184,26 +189,27 @@ public final class QuantizeV {
             FloatArray scales,
             IntArray counts,
             float range,
+            int tokenStride,
             int paddedDim,
             int blockK,
             int format,
             int options,
             int type) {
         int smooth = options % 2;
-        int whole = options / WHOLE;
+        int whole = options / WHOLE % 2;
+        int halfBits = options / HALF_BITS;
         int rows = blockK / WARPS;
         int perChannel = blockK / WORD;
         int[] codeStage = context.allocateIntLocalArray(format == PvCodes.FP16 ? 1 : CHANNELS * (perChannel + 1));
         float[] halfStage = context.allocateFloatLocalArray(format == PvCodes.FP16 ? CHANNELS * (blockK + 1) : 1);
         float[] parts = context.allocateFloatLocalArray(ITEMS);
-        int[] found = context.allocateIntLocalArray(ITEMS);
-        int[] lost = context.allocateIntLocalArray(ITEMS);
+        int[] found = context.allocateIntLocalArray(2 * ITEMS);
         float[] held = new float[rows];
+        float[] maxima = new float[MOST_SPANS / WARPS];
         int item = context.localIdx;
         int warp = item / CHANNELS;
         int lane = item - warp * CHANNELS;
         int tokens = view.get(Elements.TOKENS);
-        int tokenStride = view.get(Elements.TOKEN_STRIDE);
         int tiles = (tokens + blockK - 1) / blockK;
         int blocks = paddedDim / CHANNELS;
         int headTile = context.groupIdx / blocks;
@@ -220,20 +226,28 @@ public final class QuantizeV {
         if (smooth == 1) {
             centre = mean.get(head * paddedDim + channel);
         }
-        for (int i = 0; i < rows; i++) {
-            int row = first + keyOf(i);
-            if (whole == 0) {
-                row = TornadoMath.min(row, tokens - 1);
+        // The maxima are loaded before V, so that all are under way together.
+        int spans = spans(tokens);
+        if (format != PvCodes.FP16) {
+            for (int n = 0; n < MOST_SPANS / WARPS; n++) {
+                int span = TornadoMath.min(warp + n * WARPS, spans - 1);
+                maxima[n] = largest.get((head * spans + span) * paddedDim + channel);
             }
-            held[i] = Elements.load(floats, halves, bfloats, type, start + row * tokenStride);
+        }
+        int base = start + first * tokenStride;
+        for (int i = 0; i < rows; i++) {
+            int away = keyOf(i) * tokenStride;
+            if (whole == 0) {
+                away = TornadoMath.min(keyOf(i), tokens - 1 - first) * tokenStride;
+            }
+            held[i] = Elements.load(floats, halves, bfloats, type, base + away);
         }
         float inverse = 1f;
         int sound = 1;
         if (format != PvCodes.FP16) {
             float amax = 0f;
-            int spans = spans(tokens);
-            for (int span = warp; span < spans; span += WARPS) {
-                amax = TornadoMath.max(amax, largest.get((head * spans + span) * paddedDim + channel));
+            for (int n = 0; n < MOST_SPANS / WARPS; n++) {
+                amax = TornadoMath.max(amax, maxima[n]);
             }
             parts[item] = amax;
             context.localBarrier();
@@ -264,6 +278,7 @@ public final class QuantizeV {
         // 0 as long as all is finite, else NaN; where there are scales, those tell.
         float poison = 0f;
         int place = lane * (perChannel + 1) + warp;
+        int word = 0;
         for (int i = 0; i < rows; i++) {
             float y = 0f;
             if (whole == 1 || first + keyOf(i) < tokens && channel < channels) {
@@ -275,6 +290,12 @@ public final class QuantizeV {
                 most = TornadoMath.max(most, TornadoMath.abs(y));
                 poison = poison + y * 0f;
                 halfStage[lane * (blockK + 1) + WORD * warp + i / WORD * SIXTEEN + i % WORD] = Rounding.halfRange(y);
+            } else if (halfBits == 1 && format != PvCodes.INT8) {
+                word = word + PvCodes.inWord(scaled, i % WORD, format);
+                if (i % WORD == WORD - 1) {
+                    codeStage[place + i / WORD * WARPS] = word;
+                    word = 0;
+                }
             } else {
                 held[i] = PvCodes.codeOf(scaled, i % WORD == WORD - 1 ? 1 : 0, format);
                 if (i % WORD == WORD - 1) {
@@ -318,7 +339,7 @@ public final class QuantizeV {
             }
         }
         found[item] = spoilt * SPLIT + inputs;
-        lost[item] = saturated * SPLIT + flushed;
+        found[ITEMS + item] = saturated * SPLIT + flushed;
         context.localBarrier();
 
         int firstRow = headTile * paddedDim + firstChannel;
@@ -335,23 +356,22 @@ public final class QuantizeV {
                 codes.set(firstRow * perChannel + at, codeStage[at + at / perChannel]);
             }
         }
-        if (warp == 0) {
-            int finds = 0;
-            int losses = 0;
-            for (int other = 0; other < WARPS; other++) {
-                finds = finds + found[other * CHANNELS + lane];
-                losses = losses + lost[other * CHANNELS + lane];
+        // Two sums of ITEMS numbers each, in few steps, since the work-group keeps its place until the last is done.
+        if (item < 2 * LEFT) {
+            int pair = item / LEFT * ITEMS + item % LEFT;
+            int sum = 0;
+            for (int n = 0; n < ITEMS / LEFT; n++) {
+                sum = sum + found[pair + n * LEFT];
             }
-            found[lane] = finds;
-            lost[lane] = losses;
+            found[pair] = sum;
         }
         context.localBarrier();
         if (item == 0) {
             int finds = 0;
             int losses = 0;
-            for (int other = 0; other < CHANNELS; other++) {
-                finds = finds + found[other];
-                losses = losses + lost[other];
+            for (int n = 0; n < LEFT; n++) {
+                finds = finds + found[n];
+                losses = losses + found[ITEMS + n];
             }
             counts.set(context.groupIdx * COUNTS + NON_FINITE, finds % SPLIT);
             counts.set(context.groupIdx * COUNTS + SPOILT, finds / SPLIT);

@@ -3,6 +3,7 @@ package io.sage4j.kernel;
 import io.sage4j.numeric.ExponentCode;
 import io.sage4j.numeric.Numbers;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
+import uk.ac.manchester.tornado.api.types.HalfFloat;
 
 /**
  * Rounding to the number formats of quantized attention by plain FP32 arithmetic, for use inside kernels: TornadoVM has no
@@ -245,6 +246,23 @@ public final class Rounding {
             place = place + sign;
         }
         return place;
+    }
+
+    /**
+     * 128 times the E4M3 code of the nearest value of {@code magnitude}, 0..448: the bits of a half, since the halves of magnitudes
+     * below 2^-14 have the steps of E4M3 below 2^-6. Needs a device whose halves show their bits.
+     */
+    public static int e4m3HalfBits(float magnitude) {
+        float c = TornadoMath.max(magnitude * 0x1p12f, 0x1.8p6f);
+        float rounded = c - (c - magnitude * 0x1p-8f);
+        return new HalfFloat(rounded).getHalfFloatValue();
+    }
+
+    /** 256 times the E5M2 code of the nearest value of {@code magnitude}, 0..57344: the bits of the half that it is. */
+    public static int e5m2HalfBits(float magnitude) {
+        float c = TornadoMath.max(magnitude * 0x1p21f, E5M2_SUBNORMAL);
+        float rounded = c - (c - magnitude);
+        return new HalfFloat(rounded).getHalfFloatValue();
     }
 
     /** Value of an E4M3 code. */

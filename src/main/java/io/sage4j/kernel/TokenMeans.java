@@ -8,137 +8,269 @@ import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
+import uk.ac.manchester.tornado.api.types.vectors.Half2;
 
 /**
  * Means over tokens, for smoothing: of all keys or values of a head (SageAttention, equation 6), or of the valid rows of
- * each Q block (SageAttention2, equation 2), in two kernels: sums of parts, all at the same time, and means from them. The order
- * of summation is {@link TokenMean}'s. A segment is what has one mean; a head has one or several.
+ * each Q block (SageAttention2, equation 2). The order of summation is {@link TokenMean}'s. A segment is what has one mean; a head
+ * has one or several.
  */
 public final class TokenMeans {
+    /** Channels of a team, and of one work-group; work-items of a team of {@link #mean}. */
+    public static final int CHANNELS = 32;
+    /** Work-items of a team of {@link #meanOfPairs}, each of which has two channels. */
+    public static final int PAIRS = CHANNELS / 2;
+
+    private static final int PART = TokenMean.PART;
     private static final int SPAN = TokenMean.STRAND_SPAN;
     private static final int STRANDS = SPAN / TokenMean.STRAND_ROWS;
+    private static final int LANES = Numbers.MEAN_LANES;
+    /** Work-groups of 256 work-items, which any device allows. */
+    private static final int MOST_TEAMS = 8;
+    /** Work-groups of 512, for enough bytes under way where there are few segments. */
+    private static final int MOST_TEAMS_OF_PAIRS = 32;
 
     private TokenMeans() {}
 
-    /** Parts of a segment of so many rows. */
-    public static int parts(int rows) {
-        return (rows + TokenMean.PART - 1) / TokenMean.PART;
+    /** Teams of a work-group of {@link #mean} for segments of so many rows. */
+    public static int teams(int rows) {
+        return powerOfTwo(1, rows, MOST_TEAMS);
+    }
+
+    /** Teams of a work-group of {@link #meanOfPairs} for segments of so many rows: two at least, which make a warp. */
+    public static int teamsOfPairs(int rows) {
+        return powerOfTwo(2, rows, MOST_TEAMS_OF_PAIRS);
+    }
+
+    /** The least power of two, from {@code least} to {@code most}, that is not below the parts of a segment. */
+    private static int powerOfTwo(int least, int rows, int most) {
+        int teams = least;
+        while (teams * PART < rows && teams < most) {
+            teams = 2 * teams;
+        }
+        return teams;
     }
 
     /**
-     * Kernel: the sum of each part of {@link TokenMean#PART} rows.
+     * Kernel: means.
      *
-     * <p>Grid: a work-item for each number of the output, rounded up to whole work-groups; those past the end do the last
-     * one once more. In: a strided tensor.
+     * <p>Grid: segments x (paddedDim / {@link #CHANNELS}) work-groups of {@code teams} warps. Each warp adds a part of {@link
+     * TokenMean#PART} rows, 32 channels of one row after the other; then the work-group adds those parts to its lanes. Local memory:
+     * {@code 128 * teams + 1024} bytes. In: a strided tensor.
      *
      * @param view where the tensor's elements lie
-     * @param sums output, [heads][segments][parts][paddedDim], zero in the padding channels and behind the last token
+     * @param mean output, [heads][segments][paddedDim], zero in the padding channels
+     * @param tokenStride elements from one token to the next
      * @param rows tokens of one segment; the last segment of a head may be shorter
      * @param segments segments of one head
      * @param paddedDim channels of the output
+     * @param teams see {@link #teams}
      * @param type element type
      */
-    public static void sums(
+    public static void mean(
             KernelContext context,
             IntArray view,
             FloatArray floats,
             HalfFloatArray halves,
             ShortArray bfloats,
-            FloatArray sums,
+            FloatArray mean,
+            int tokenStride,
             int rows,
             int segments,
             int paddedDim,
+            int teams,
             int type) {
-        int place = TornadoMath.min(context.globalIdx, sums.getSize() - 1);
-        int unit = place / paddedDim;
-        int channel = place - unit * paddedDim;
-        int parts = parts(rows);
-        int segment = unit / parts;
+        float[] sums = context.allocateFloatLocalArray(teams * CHANNELS);
+        float[] lanes = context.allocateFloatLocalArray(LANES * CHANNELS);
+        float[] held = new float[SPAN];
+        float[] tree = new float[LANES];
+        int items = teams * CHANNELS;
+        int item = context.localIdx;
+        int team = item / CHANNELS;
+        int blocks = paddedDim / CHANNELS;
+        int segment = context.groupIdx / blocks;
+        int channel = (context.groupIdx - segment * blocks) * CHANNELS + item - team * CHANNELS;
         int head = segment / segments;
-        int firstOfSegment = (segment - head * segments) * rows;
-        int first = firstOfSegment + (unit - segment * parts) * TokenMean.PART;
-        int last = TornadoMath.min(firstOfSegment + rows, view.get(Elements.TOKENS));
-        int end = TornadoMath.min(first + TokenMean.PART, last);
+        int channels = view.get(Elements.CHANNELS);
+        int start = Elements.rowStart(view, head, 0) + TornadoMath.min(channel, channels - 1);
+        int first = (segment - head * segments) * rows;
+        int last = TornadoMath.min(first + rows, view.get(Elements.TOKENS));
 
-        float sum = 0f;
-        if (channel < view.get(Elements.CHANNELS)) {
-            float[] held = new float[SPAN];
-            int token = view.get(Elements.TOKEN_STRIDE);
-            int start = Elements.rowStart(view, head, 0) + channel;
-            int span = first;
+        for (int n = item; n < LANES * CHANNELS; n += items) {
+            lanes[n] = 0f;
+        }
+        context.localBarrier();
+        for (int turn = first; turn < last; turn += teams * PART) {
+            int row = turn + team * PART;
+            int end = TornadoMath.min(row + PART, last);
+            float sum = 0f;
             // Whole spans: all loads side by side, none under a condition.
-            while (span + SPAN <= end) {
-                for (int row = 0; row < SPAN; row++) {
-                    held[row] = Elements.load(floats, halves, bfloats, type, start + (span + row) * token);
+            while (row + SPAN <= end) {
+                int at = start + row * tokenStride;
+                for (int r = 0; r < SPAN; r++) {
+                    held[r] = Elements.load(floats, halves, bfloats, type, at + r * tokenStride);
                 }
                 for (int group = 0; group < STRANDS; group++) {
                     float strand = held[2 * group] + held[2 * group + 1];
-                    for (int row = 8 + 2 * group; row < SPAN; row += 8) {
-                        strand = strand + held[row] + held[row + 1];
+                    for (int r = 8 + 2 * group; r < SPAN; r += 8) {
+                        strand = strand + held[r] + held[r + 1];
                     }
                     sum = sum + strand;
                 }
-                span = span + SPAN;
+                row = row + SPAN;
             }
             for (int group = 0; group < STRANDS; group++) {
                 float strand = 0f;
-                for (int row = span + 2 * group; row < end; row += 8) {
-                    int index = start + row * token;
-                    strand = strand + Elements.load(floats, halves, bfloats, type, index);
-                    if (row + 1 < end) {
-                        strand = strand + Elements.load(floats, halves, bfloats, type, index + token);
+                for (int r = row + 2 * group; r < end; r += 8) {
+                    int at = start + r * tokenStride;
+                    strand = strand + Elements.load(floats, halves, bfloats, type, at);
+                    if (r + 1 < end) {
+                        strand = strand + Elements.load(floats, halves, bfloats, type, at + tokenStride);
                     }
                 }
                 sum = sum + strand;
             }
+            sums[item] = sum;
+            context.localBarrier();
+            // A part behind the end has the sum 0, which changes nothing.
+            for (int n = item; n < LANES * CHANNELS; n += items) {
+                float ofLane = lanes[n];
+                for (int part = n; part < items; part += LANES * CHANNELS) {
+                    ofLane = ofLane + sums[part];
+                }
+                lanes[n] = ofLane;
+            }
+            context.localBarrier();
         }
-        sums.set(place, sum);
+        if (team == 0) {
+            for (int lane = 0; lane < LANES; lane++) {
+                tree[lane] = lanes[lane * CHANNELS + item];
+            }
+            for (int away = LANES / 2; away > 0; away = away / 2) {
+                for (int lane = 0; lane < away; lane++) {
+                    tree[lane] = tree[lane] + tree[lane + away];
+                }
+            }
+            float all = tree[0];
+            if (channel > channels - 1) {
+                all = 0f;
+            }
+            mean.set(segment * paddedDim + channel, all / TornadoMath.max(last - first, 1));
+        }
     }
 
     /**
-     * Kernel: means from the sums of parts.
+     * Kernel: means of FP16, loaded in pairs: {@link #mean} with half a warp as a team, whose work-items have two neighbouring
+     * channels each, since few loads of 2 bytes do not keep the memory busy. TornadoVM's OpenCL and PTX backends cannot load pairs.
      *
-     * <p>Grid: a work-item for each number of the output, as in {@link #sums}.
+     * <p>Grid: segments x (paddedDim / {@link #CHANNELS}) work-groups of {@code teams} x {@link #PAIRS} work-items. Local memory: {@code
+     * 128 * teams + 1024} bytes. In: a strided tensor, whose offset, strides and channels are even.
      *
      * @param view where the tensor's elements lie
-     * @param sums what {@link #sums} found
-     * @param mean output, [heads][segments][paddedDim]
+     * @param mean output, [heads][segments][paddedDim], zero in the padding channels
+     * @param tokenStride elements from one token to the next
      * @param rows tokens of one segment; the last segment of a head may be shorter
      * @param segments segments of one head
      * @param paddedDim channels of the output
+     * @param teams see {@link #teamsOfPairs}
      */
-    public static void mean(
+    public static void meanOfPairs(
             KernelContext context,
             IntArray view,
-            FloatArray sums,
+            HalfFloatArray halves,
             FloatArray mean,
+            int tokenStride,
             int rows,
             int segments,
-            int paddedDim) {
-        float[] lanes = new float[Numbers.MEAN_LANES];
-        int place = TornadoMath.min(context.globalIdx, mean.getSize() - 1);
-        int segment = place / paddedDim;
-        int parts = parts(rows);
-        int first = segment % segments * rows;
-        int count = TornadoMath.min(first + rows, view.get(Elements.TOKENS)) - first;
-        int start = segment * parts * paddedDim + (place - segment * paddedDim);
-        for (int lane = 0; lane < Numbers.MEAN_LANES; lane++) {
-            lanes[lane] = 0f;
+            int paddedDim,
+            int teams) {
+        float[] sums = context.allocateFloatLocalArray(teams * CHANNELS);
+        float[] lanes = context.allocateFloatLocalArray(LANES * CHANNELS);
+        float[] held = new float[2 * SPAN];
+        float[] tree = new float[LANES];
+        int items = teams * PAIRS;
+        int item = context.localIdx;
+        int team = item / PAIRS;
+        int blocks = paddedDim / CHANNELS;
+        int segment = context.groupIdx / blocks;
+        int firstChannel = (context.groupIdx - segment * blocks) * CHANNELS;
+        int place = (item - team * PAIRS) * 2;
+        int head = segment / segments;
+        int channels = view.get(Elements.CHANNELS);
+        int start = Elements.rowStart(view, head, 0) + TornadoMath.min(firstChannel + place, channels - 2);
+        int first = (segment - head * segments) * rows;
+        int last = TornadoMath.min(first + rows, view.get(Elements.TOKENS));
+
+        for (int n = item; n < LANES * CHANNELS; n += items) {
+            lanes[n] = 0f;
         }
-        // The loads of all lanes side by side, none under a condition.
-        for (int part = 0; part < parts; part += Numbers.MEAN_LANES) {
-            for (int lane = 0; lane < Numbers.MEAN_LANES; lane++) {
-                float more = sums.get(start + TornadoMath.min(part + lane, parts - 1) * paddedDim);
-                if (part + lane < parts) {
-                    lanes[lane] = lanes[lane] + more;
+        context.localBarrier();
+        for (int turn = first; turn < last; turn += teams * PART) {
+            int row = turn + team * PART;
+            int end = TornadoMath.min(row + PART, last);
+            float sum = 0f;
+            float sum2 = 0f;
+            while (row + SPAN <= end) {
+                int at = start + row * tokenStride;
+                for (int r = 0; r < SPAN; r++) {
+                    Half2 pair = halves.getHalf2(at + r * tokenStride);
+                    held[r] = Half2.lowFloat(pair);
+                    held[SPAN + r] = Half2.highFloat(pair);
+                }
+                for (int group = 0; group < STRANDS; group++) {
+                    float strand = held[2 * group] + held[2 * group + 1];
+                    float strand2 = held[SPAN + 2 * group] + held[SPAN + 2 * group + 1];
+                    for (int r = 8 + 2 * group; r < SPAN; r += 8) {
+                        strand = strand + held[r] + held[r + 1];
+                        strand2 = strand2 + held[SPAN + r] + held[SPAN + r + 1];
+                    }
+                    sum = sum + strand;
+                    sum2 = sum2 + strand2;
+                }
+                row = row + SPAN;
+            }
+            for (int group = 0; group < STRANDS; group++) {
+                float strand = 0f;
+                float strand2 = 0f;
+                for (int r = row + 2 * group; r < end; r += 8) {
+                    Half2 pair = halves.getHalf2(start + r * tokenStride);
+                    strand = strand + Half2.lowFloat(pair);
+                    strand2 = strand2 + Half2.highFloat(pair);
+                    if (r + 1 < end) {
+                        Half2 next = halves.getHalf2(start + r * tokenStride + tokenStride);
+                        strand = strand + Half2.lowFloat(next);
+                        strand2 = strand2 + Half2.highFloat(next);
+                    }
+                }
+                sum = sum + strand;
+                sum2 = sum2 + strand2;
+            }
+            sums[team * CHANNELS + place] = sum;
+            sums[team * CHANNELS + place + 1] = sum2;
+            context.localBarrier();
+            for (int n = item; n < LANES * CHANNELS; n += items) {
+                float ofLane = lanes[n];
+                for (int part = n; part < teams * CHANNELS; part += LANES * CHANNELS) {
+                    ofLane = ofLane + sums[part];
+                }
+                lanes[n] = ofLane;
+            }
+            context.localBarrier();
+        }
+        if (item < CHANNELS) {
+            for (int lane = 0; lane < LANES; lane++) {
+                tree[lane] = lanes[lane * CHANNELS + item];
+            }
+            for (int away = LANES / 2; away > 0; away = away / 2) {
+                for (int lane = 0; lane < away; lane++) {
+                    tree[lane] = tree[lane] + tree[lane + away];
                 }
             }
-        }
-        for (int away = Numbers.MEAN_LANES / 2; away > 0; away = away / 2) {
-            for (int lane = 0; lane < away; lane++) {
-                lanes[lane] = lanes[lane] + lanes[lane + away];
+            float all = tree[0];
+            if (firstChannel + item > channels - 1) {
+                all = 0f;
             }
+            mean.set(segment * paddedDim + firstChannel + item, all / TornadoMath.max(last - first, 1));
         }
-        mean.set(place, lanes[0] / TornadoMath.max(count, 1));
     }
 }

@@ -34,7 +34,8 @@ public record DeviceSettings(
 
     private static final String FLAGS = "compiler-flags";
     private static final String SHUFFLES = "shuffles";
-    private static final List<String> BACKEND = List.of(FLAGS, SHUFFLES);
+    private static final String HALVES = "halves";
+    private static final List<String> BACKEND = List.of(FLAGS, SHUFFLES, HALVES);
     private static final String ITEMS = "items";
     private static final String FLASH_ROWS = "flash-rows";
     private static final String QUANTIZE_ITEMS = "quantize-items";
@@ -165,6 +166,7 @@ public record DeviceSettings(
                 quantizeElements,
                 stageBytes,
                 all.flag(SHUFFLES),
+                all.flag(HALVES),
                 all.flag(STEP_TIMES));
     }
 

@@ -13,6 +13,7 @@ import io.sage4j.numeric.ScaleGroups;
  * @param quantizeElements elements of Q or K that one of them holds, about
  * @param stageBytes largest stage of K and V in local memory; at least 32 keys of 256 channels must fit, 32 KiB
  * @param shuffles whether work-items of a warp can hand each other numbers
+ * @param halves whether kernels can load halves in pairs and see their bits
  * @param stepTimes whether to time each step, which makes a GPU wait after each
  */
 public record KernelConfig(
@@ -22,9 +23,10 @@ public record KernelConfig(
         int quantizeElements,
         int stageBytes,
         boolean shuffles,
+        boolean halves,
         boolean stepTimes) {
     /** For any device: work-groups of at most 256 work-items, 32 KiB of local memory, no shuffles. */
-    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 128, 32, 32 * 1024, false, true);
+    public static final KernelConfig DEFAULT = new KernelConfig(64, 64, 128, 32, 32 * 1024, false, false, true);
 
     static final int LEAST_STAGE = 32 * 256 * Float.BYTES;
     /** Elements of a group that a work-item has at least, if half a warp is enough for that. */
@@ -47,7 +49,7 @@ public record KernelConfig(
 
     /** This configuration with or without step times. */
     public KernelConfig withStepTimes(boolean on) {
-        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, shuffles, on);
+        return new KernelConfig(items, flashRows, quantizeItems, quantizeElements, stageBytes, shuffles, halves, on);
     }
 
     /** Keys staged in local memory at a time: as many 32s as fit and divide {@code blockK}. */

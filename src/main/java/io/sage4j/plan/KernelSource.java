@@ -18,7 +18,6 @@ public record KernelSource(String type, String method) {
     /** The kernel of a step of a plan. */
     public static KernelSource of(Rung rung, String step) {
         return switch (step) {
-            case "sum-q", "sum-k", "sum-v" -> new KernelSource("TokenMeans", "sums");
             case "smooth-q", "smooth-k", "smooth-v" -> new KernelSource("TokenMeans", "mean");
             case "quantize-q", "quantize-k" -> new KernelSource("QuantizeQk", "quantize");
             case "v-scale" -> new KernelSource("QuantizeV", "scale");

@@ -2,6 +2,7 @@ package io.sage4j.plan;
 
 import io.sage4j.kernel.AttentionSizes;
 import io.sage4j.kernel.DeltaS;
+import io.sage4j.kernel.Elements;
 import io.sage4j.kernel.LseCorrection;
 import io.sage4j.kernel.Masking;
 import io.sage4j.kernel.PvCodes;
@@ -163,30 +164,20 @@ final class QuantizedSteps implements AttentionSteps {
 
     @Override
     public void addTo(StepGraph steps) {
+        // Means and maxima first: they only read, and are faster behind one another than behind a step that writes.
         if (scheme.smoothK()) {
             mean(steps, "k", io.k(), operands.kMeans(), shape.kvHeads(), shape.kvLen());
         }
         if (scheme.smoothQ()) {
-            mean(
-                    steps,
-                    "q",
-                    io.q(),
-                    operands.qMeans(),
-                    shape.qHeads(),
-                    scheme.tiles().blockQ());
+            int rows = scheme.tiles().blockQ();
+            mean(steps, "q", io.q(), operands.qMeans(), shape.qHeads(), rows);
         }
         if (scheme.smoothV()) {
             mean(steps, "v", io.v(), operands.vMeans(), shape.kvHeads(), shape.kvLen());
         }
-        quantize(
-                steps,
-                "quantize-q",
-                io.q(),
-                qGroups,
-                shape.qHeads(),
-                operands.qMeans(),
-                operands.qCodes(),
-                operands.qScales());
+        if (scheme.pv() != PvFormat.FP16) {
+            scaleV(steps);
+        }
         quantize(
                 steps,
                 "quantize-k",
@@ -196,9 +187,15 @@ final class QuantizedSteps implements AttentionSteps {
                 operands.kMeans(),
                 operands.kCodes(),
                 operands.kScales());
-        if (scheme.pv() != PvFormat.FP16) {
-            scaleV(steps);
-        }
+        quantize(
+                steps,
+                "quantize-q",
+                io.q(),
+                qGroups,
+                shape.qHeads(),
+                operands.qMeans(),
+                operands.qCodes(),
+                operands.qScales());
         quantizeV(steps);
         if (scheme.smoothQ()) {
             deltaS(steps);
@@ -215,30 +212,56 @@ final class QuantizedSteps implements AttentionSteps {
 
     private void mean(StepGraph steps, String of, PlanArrays.Operand x, FloatArray means, int heads, int rows) {
         int segments = means.getSize() / (shape.batch() * heads * layout.paddedDim());
-        FloatArray sums = arrays.floats("sums of " + of, (long) means.getSize() * TokenMeans.parts(rows));
-        steps.graph.task(
-                steps.elements("sum-" + of, sums.getSize(), config.items()),
-                TokenMeans::sums,
-                steps.context,
-                x.view(),
-                x.floats(),
-                x.halves(),
-                x.bfloats(),
-                sums,
-                rows,
-                segments,
-                layout.paddedDim(),
-                x.type());
-        steps.graph.task(
-                steps.elements("smooth-" + of, means.getSize(), config.items()),
-                TokenMeans::mean,
-                steps.context,
-                x.view(),
-                sums,
-                means,
-                rows,
-                segments,
-                layout.paddedDim());
+        boolean pairs = loadsPairs(x);
+        int teams = pairs ? TokenMeans.teamsOfPairs(rows) : TokenMeans.teams(rows);
+        int items = teams * (pairs ? TokenMeans.PAIRS : TokenMeans.CHANNELS);
+        long groups = (long) shape.batch() * heads * segments * layout.paddedDim() / TokenMeans.CHANNELS;
+        String name = steps.groups("smooth-" + of, groups, items);
+        int tokenStride = x.view().get(Elements.TOKEN_STRIDE);
+        if (pairs) {
+            steps.graph.task(
+                    name,
+                    TokenMeans::meanOfPairs,
+                    steps.context,
+                    x.view(),
+                    x.halves(),
+                    means,
+                    tokenStride,
+                    rows,
+                    segments,
+                    layout.paddedDim(),
+                    teams);
+        } else {
+            steps.graph.task(
+                    name,
+                    TokenMeans::mean,
+                    steps.context,
+                    x.view(),
+                    x.floats(),
+                    x.halves(),
+                    x.bfloats(),
+                    means,
+                    tokenStride,
+                    rows,
+                    segments,
+                    layout.paddedDim(),
+                    teams,
+                    x.type());
+        }
+    }
+
+    /** Whether a tensor is FP16 that can be loaded in pairs of channels. */
+    private boolean loadsPairs(PlanArrays.Operand x) {
+        boolean even = true;
+        for (int number : List.of(
+                Elements.OFFSET,
+                Elements.BATCH_STRIDE,
+                Elements.HEAD_STRIDE,
+                Elements.TOKEN_STRIDE,
+                Elements.CHANNELS)) {
+            even &= x.view().get(number) % 2 == 0;
+        }
+        return config.halves() && x.type() == Elements.FLOAT16 && even;
     }
 
     private void quantize(
@@ -313,10 +336,13 @@ final class QuantizedSteps implements AttentionSteps {
                 operands.vScales(),
                 counts,
                 scheme.vRange(),
+                v.view().get(Elements.TOKEN_STRIDE),
                 layout.paddedDim(),
                 scheme.tiles().blockK(),
                 PvCodes.formatOf(scheme.pv()),
-                (scheme.smoothV() ? QuantizeV.SMOOTH : 0) + (whole ? QuantizeV.WHOLE : 0),
+                (scheme.smoothV() ? QuantizeV.SMOOTH : 0)
+                        + (whole ? QuantizeV.WHOLE : 0)
+                        + (config.halves() ? QuantizeV.HALF_BITS : 0),
                 v.type());
     }
 

@@ -75,7 +75,7 @@ class TornadoProcessTest {
         assertThat(run.out())
                 .startsWith("// Java, src/main/java/io/sage4j/kernel/TokenMeans.java")
                 .contains("public static void mean(");
-        assertThat(generated).containsPattern("void mean\\(|smooth_k_mean");
+        assertThat(generated).containsPattern("void mean(OfPairs)?\\(|smooth_k_mean");
         assertThat(generated).doesNotContain("void quantize(").doesNotContain("public static");
     }
 
@@ -96,7 +96,7 @@ class TornadoProcessTest {
 
     @Test
     void explainOfADeviceThatIsNotThere() throws Exception {
-        for (List<String> what : List.of(List.of("explain", "sum-k"), List.of("explain"))) {
+        for (List<String> what : List.of(List.of("explain", "smooth-k"), List.of("explain"))) {
             List<String> arguments = new ArrayList<>(what);
             arguments.addAll(List.of("--backend", "tornado"));
             Run run = run(

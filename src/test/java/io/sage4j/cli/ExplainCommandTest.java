@@ -19,9 +19,9 @@ class ExplainCommandTest {
         assertThat(out)
                 .startsWith("// Java, src/main/java/io/sage4j/kernel/TokenMeans.java")
                 .contains(
-                        "\n/**\n * Kernel: means from the sums of parts.\n",
+                        "\n/**\n * Kernel: means.\n",
                         "\npublic static void mean(\n",
-                        "    float[] lanes = new float[Numbers.MEAN_LANES];\n")
+                        "    float[] tree = new float[LANES];\n")
                 .contains("\n}\n\n// Backend jvm runs the class file")
                 .doesNotContain("private TokenMeans");
     }
@@ -57,7 +57,7 @@ class ExplainCommandTest {
 
     @Test
     void unknownKernel() {
-        CliRun.of("explain", "foo").refuses("has no kernel 'foo', expected one of sum-k, smooth-k, quantize-q");
+        CliRun.of("explain", "foo").refuses("has no kernel 'foo', expected one of smooth-k, v-scale");
     }
 
     @ParameterizedTest

@@ -173,9 +173,12 @@ class KernelRulesTest {
         String method = call.name().stringValue();
         return owner.equals(API + "math/TornadoMath")
                 || owner.equals(API + "KernelContext")
-                || owner.equals(API + "types/HalfFloat") && (method.equals("<init>") || method.equals("getFloat32"))
+                || owner.equals(API + "types/HalfFloat")
+                        && Set.of("<init>", "getFloat32", "getHalfFloatValue").contains(method)
                 || owner.startsWith(API + "types/arrays/")
-                        && Set.of("get", "set", "getSize").contains(method)
+                        && Set.of("get", "set", "getSize", "getHalf2").contains(method)
+                || owner.equals(API + "types/vectors/Half2")
+                        && Set.of("lowFloat", "highFloat").contains(method)
                 || owner.startsWith("io/sage4j/kernel/")
                 || owner.equals("java/lang/Integer") && method.equals("intValue");
     }

@@ -104,6 +104,9 @@ class RoundingTest {
                 }
                 same(format.encode(x) & 0xFF, code, x);
                 wordHas(x == 0 ? 0 : code, x, kind);
+                for (int i = 0; i < PvCodes.PER_WORD; i++) {
+                    same((x == 0 ? 0 : code) << 8 * i, PvCodes.inWord(x, i, kind), x);
+                }
                 same(code % 128 == 0 ? 1 : 0, Math.abs(x) < PvCodes.leastKept(kind) ? 1 : 0, x);
             }
         });

@@ -65,6 +65,7 @@ class DeviceSettingsTest {
         assertThat(found.profile()).isEqualTo(profile);
         assertThat(found.compilerFlags()).isEqualTo(backend.equals("opencl") ? "-w" : "");
         assertThat(found.kernels().shuffles()).isEqualTo(!backend.equals("opencl"));
+        assertThat(found.kernels().halves()).isEqualTo(List.of("cuda", "jvm").contains(backend));
     }
 
     @Test

@@ -153,6 +153,7 @@ class NativeTaskGraphTest {
                         noFloats,
                         counts,
                         SCHEME.vRange(),
+                        view.get(Elements.TOKEN_STRIDE),
                         layout.paddedDim(),
                         SCHEME.tiles().blockK(),
                         PvCodes.FP16,

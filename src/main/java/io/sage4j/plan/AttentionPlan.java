@@ -242,6 +242,11 @@ public final class AttentionPlan implements AutoCloseable {
         return TornadoApi.isReal() && timed && runs >= MOST_TIMED_RUNS;
     }
 
+    /** Memory of its own arrays, on the host; on a device they take as much again. */
+    public long bytes() {
+        return arrays.bytes();
+    }
+
     /** Computes the output from what the input arrays hold now. */
     public void run() {
         runs++;

@@ -25,6 +25,7 @@ final class PlanArrays {
 
     private final HostMemory memory;
     private final List<TornadoNativeArray> allocated = new ArrayList<>();
+    private long bytes;
 
     /** Stand-ins for kernel arguments that a variant does not use. */
     final FloatArray noFloats;
@@ -66,6 +67,11 @@ final class PlanArrays {
     /** The stand-ins, which never change. */
     Object[] standIns() {
         return new Object[] {noFloats, noHalves, noShorts, noBytes, noInts};
+    }
+
+    /** Memory of the arrays allocated so far. */
+    long bytes() {
+        return bytes;
     }
 
     /** Arrays allocated so far. */
@@ -117,7 +123,9 @@ final class PlanArrays {
     /** Memory of an array, which has at least one element, and of the header before it. */
     private MemorySegment allocate(String what, long size, int elementBytes) {
         requireFits(what, size);
-        return memory.allocate(TornadoNativeArray.ARRAY_HEADER + Math.max(size, 1) * elementBytes);
+        long needed = TornadoNativeArray.ARRAY_HEADER + Math.max(size, 1) * elementBytes;
+        bytes += needed;
+        return memory.allocate(needed);
     }
 
     /** @throws SageException if an array of this size is too large for a kernel to index */

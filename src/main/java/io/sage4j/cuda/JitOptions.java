@@ -26,9 +26,4 @@ public record JitOptions(int optimization, int maxRegisters, boolean lineInfo, b
                     + ", expected 0 (no limit) or up to " + MOST_REGISTERS);
         }
     }
-
-    /** The same, with a log that tells registers and spills. */
-    public JitOptions withVerboseLog() {
-        return new JitOptions(optimization, maxRegisters, lineInfo, true);
-    }
 }

@@ -25,6 +25,11 @@ public record TileShape(int blockQ, int warpQ, int blockK, int warpK) {
         requireMultiple("blockK", blockK, 32);
     }
 
+    @Override
+    public String toString() {
+        return blockQ + "x" + blockK + " with warps of " + warpQ + "x" + warpK;
+    }
+
     private static void requireMultiple(String name, int value, int unit) {
         if (value <= 0 || value % unit != 0) {
             throw new IllegalArgumentException(name + " is " + value + ", expected a positive multiple of " + unit);

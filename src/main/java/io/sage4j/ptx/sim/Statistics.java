@@ -9,7 +9,6 @@ public final class Statistics {
     private final Kernel kernel;
     private final long[] executed;
     private final long[] conflicts;
-    private long passes;
 
     Statistics(Kernel kernel) {
         this.kernel = kernel;
@@ -22,7 +21,6 @@ public final class Statistics {
     }
 
     void access(int line, int taken, int ideal) {
-        passes += taken;
         conflicts[line] += taken - ideal;
     }
 
@@ -34,11 +32,6 @@ public final class Statistics {
         }
         counts.remove("");
         return counts;
-    }
-
-    /** Passes of shared-memory accesses. */
-    public long sharedPasses() {
-        return passes;
     }
 
     /** Passes that bank conflicts cost. */

@@ -1,6 +1,7 @@
 package io.sage4j.tornadojvm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sage4j.AttentionSpec;
 import io.sage4j.AttentionSpec.Causal;
@@ -9,6 +10,7 @@ import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -57,5 +59,16 @@ class CheckedKernelsTest {
             values[i] = (float) random.nextGaussian();
         }
         return values;
+    }
+
+    @Test
+    void thePropertyIsTrueOrFalse() {
+        assertThat(TornadoJvm.isTrue("true")).isTrue();
+        assertThat(TornadoJvm.isTrue("false")).isFalse();
+        for (String other : new String[] {"maybe", "", "TRUE"}) {
+            assertThatThrownBy(() -> TornadoJvm.isTrue(other))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("-Dsage4j.tornadojvm.check is '" + other + "', expected true or false");
+        }
     }
 }

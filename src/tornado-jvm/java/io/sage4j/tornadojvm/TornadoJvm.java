@@ -9,13 +9,14 @@ package io.sage4j.tornadojvm;
  * a group run one at a time, in a fixed order, so that reports repeat.
  */
 public final class TornadoJvm {
-    /** System property that turns checking on at start. */
+    /** System property that turns checking on at start: {@code true} or {@code false}, its default. */
     public static final String CHECK_PROPERTY = "sage4j.tornadojvm.check";
 
     /** What the device calls itself. */
     public static final String NAME = "tornado-jvm";
 
-    private static volatile boolean checking = Boolean.getBoolean(CHECK_PROPERTY);
+    /** Null as long as the property decides. */
+    private static volatile Boolean checking;
 
     private TornadoJvm() {}
 
@@ -23,9 +24,21 @@ public final class TornadoJvm {
      * Whether executions that start now are checked for races in local memory.
      *
      * @return true when on
+     * @throws IllegalArgumentException if the property is neither true nor false
      */
     public static boolean isChecking() {
-        return checking;
+        Boolean set = checking;
+        return set != null ? set : isTrue(System.getProperty(CHECK_PROPERTY, "false"));
+    }
+
+    static boolean isTrue(String property) {
+        return switch (property) {
+            case "true" -> true;
+            case "false" -> false;
+            default ->
+                throw new IllegalArgumentException(
+                        "-D" + CHECK_PROPERTY + " is '" + property + "', expected true or false");
+        };
     }
 
     /**

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.Variant;
 import io.sage4j.plan.TornadoApi;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledIfEnvironmentVariable;
@@ -24,6 +27,16 @@ class ExplainCommandTest {
                         "    float[] tree = new float[LANES];\n")
                 .contains("\n}\n\n// Backend jvm runs the class file")
                 .doesNotContain("private TokenMeans");
+    }
+
+    /** docs/one-kernel.md shows the kernel as it is. */
+    @Test
+    void thePageOfOneKernelShowsItsJava() throws IOException {
+        String out = CliRun.of("explain", "delta-s", "--variant", "int4-fp8")
+                .succeeds()
+                .out();
+        String java = out.substring(out.indexOf("public static void deltaS("), out.indexOf("\n}\n") + 2);
+        assertThat(Files.readString(Path.of("docs/one-kernel.md"))).contains("```java\n" + java + "\n```");
     }
 
     @Test

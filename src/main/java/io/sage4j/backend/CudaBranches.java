@@ -92,16 +92,7 @@ final class CudaBranches implements AutoCloseable {
 
     /** Closes after a failure, which stays the one that is told. What was started goes on, and the caller's stream waits for it if that is possible. */
     void discard(Throwable why) {
-        try {
-            join();
-        } catch (RuntimeException e) {
-            why.addSuppressed(e);
-        }
-        try {
-            close();
-        } catch (RuntimeException e) {
-            why.addSuppressed(e);
-        }
+        AfterFailure.run(why, this::join, this::close);
     }
 
     @Override

@@ -154,15 +154,6 @@ final class CudaLane {
 
     /** Closes after a failure, which stays the one that is told. */
     void discard(Throwable why) {
-        try {
-            stream.synchronize();
-        } catch (RuntimeException e) {
-            why.addSuppressed(e);
-        }
-        try {
-            close();
-        } catch (RuntimeException e) {
-            why.addSuppressed(e);
-        }
+        AfterFailure.run(why, stream::synchronize, this::close);
     }
 }

@@ -92,7 +92,7 @@ final class TaskGraphBackend implements AttentionBackend {
                 done = run(plan, r);
             } catch (Throwable t) {
                 // What a failed run left on the device is not known: this plan is not used again.
-                discard(plan, t);
+                AfterFailure.run(t, plan::close);
                 throw t;
             }
             if (plan.isSpent()) {
@@ -202,14 +202,6 @@ final class TaskGraphBackend implements AttentionBackend {
     private static void copyIn(Tensor t, Layout layout, TornadoNativeArray array) {
         if (t.tornadoArray() == null) {
             Staging.copyIn(t, layout, array.getSegment());
-        }
-    }
-
-    private static void discard(AttentionPlan plan, Throwable why) {
-        try {
-            plan.close();
-        } catch (RuntimeException e) {
-            why.addSuppressed(e);
         }
     }
 

@@ -8,15 +8,14 @@ COMMIT is what the jars were built from (default: the checkout's).
 Milliseconds since Java started, as io.sage4j.bench.FirstResult tells them, for int8-fp8-sm90 on backend cuda.
 """
 import argparse
-import glob
 import json
 import os
 import subprocess
 import tempfile
 
 import gpu_record
+import sage4j_jars
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 NOTHING, WARM = 3, 7
 
 
@@ -24,7 +23,7 @@ def first(java, jars, folder, *options):
     """Runs it with caches in a folder; none without one."""
     caches = {"SAGE4J_CACHE": os.path.join(folder, "ptx"), "CUDA_CACHE_PATH": os.path.join(folder, "cubin")} if folder else {
         "SAGE4J_CACHE": "off", "CUDA_CACHE_DISABLE": "1"}
-    command = [java, "--enable-native-access=ALL-UNNAMED", *options, "-cp", os.pathsep.join(jars), "io.sage4j.bench.FirstResult", "cuda",
+    command = [java, "--enable-native-access=ALL-UNNAMED", *options, "-cp", jars, "io.sage4j.bench.FirstResult", "cuda",
                "int8-fp8-sm90"]
     out = subprocess.run(command, env=dict(os.environ, **caches), check=True, capture_output=True, text=True, timeout=60).stdout
     return json.loads(out.splitlines()[-1])
@@ -33,13 +32,10 @@ def first(java, jars, folder, *options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    parser.add_argument("--java", default="java")
-    parser.add_argument("--jars", default=os.path.join(ROOT, "target"))
+    sage4j_jars.options(parser)
     parser.add_argument("--commit")
     arguments = parser.parse_args()
-    java, jars = arguments.java, [jar for part in ("sage4j-*.jar", "lib/*.jar") for jar in sorted(glob.glob(os.path.join(arguments.jars, part)))]
-    if not jars:
-        parser.error(f"no sage4j-*.jar in {arguments.jars}: run mvn package, or say --jars FOLDER")
+    java, jars = arguments.java, sage4j_jars.class_path(parser, arguments)
     with tempfile.TemporaryDirectory() as caches:
         archive = ["-XX:+AutoCreateSharedArchive", "-XX:SharedArchiveFile=" + os.path.join(caches, "sage4j.jsa"), "-Xlog:disable"]
         record = dict(what="a new process's first result, ms since Java started: int8-fp8-sm90, 2 heads of 128 tokens, head_dim 64", machine=gpu_record.machine(),

@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
 """Where the Hopper kernels' time goes: counters of Nsight Compute for quantize-kv and attention, as `sage4j bench attention` starts them.
 
-usage: hopper-counters.py OUT.json [--java JAVA] [--jars FOLDER] [--ncu NCU]
+usage: hopper-counters.py OUT.json [--java JAVA] [--jars FOLDER] [--ncu NCU] [--commit COMMIT]
 
 JAVA is a JDK 25's java (default: on the PATH); FOLDER holds sage4j's jars and lib/ (default: target, as `mvn package` leaves it). Clocks are
 left as they are. A kernel's time under the profiler is that of a cold start, not of a benchmark. Shapes are B=4, H=32.
 """
 import argparse
 import csv
-import glob
 import io
-import os
 import subprocess
 
 import gpu_record
+import sage4j_jars
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 SECTIONS = ["SpeedOfLight", "ComputeWorkloadAnalysis", "SchedulerStats", "WarpStateStats", "LaunchStats", "MemoryWorkloadAnalysis"]
 # Variant, head_dim, tokens, causal.
 CASES = [("int8-fp8-sm90", 128, 1024, False), ("int8-fp8-sm90", 128, 4096, False), ("int8-fp8-sm90", 128, 4096, True), ("int8-fp8-sm90", 128, 32768, False),
@@ -76,7 +74,7 @@ def read(text):
 
 def profile(ncu, java, jars, variant, dim, tokens, causal):
     shape = f"4x32x{tokens}x{dim}"
-    program = [java, "--enable-native-access=ALL-UNNAMED", "-Xmx8g", "-cp", os.pathsep.join(jars), "io.sage4j.cli.Main", "bench", "attention", "--backend=cuda",
+    program = [java, "--enable-native-access=ALL-UNNAMED", "-Xmx8g", "-cp", jars, "io.sage4j.cli.Main", "bench", "attention", "--backend=cuda",
                "--on-gpu", "--quiet", "--variant=" + variant, "--shape=" + shape] + (["--causal"] if causal else [])
     # The first call is the warm-up's; attention without Q's codes is one kernel, with the last round in parts it is three.
     command = [ncu, "--clock-control", "none", "--csv", "--page", "raw", "--kill", "yes", "--kernel-name", "regex:sage_(quantize_kv|wgmma_attention|join_parts)",
@@ -88,14 +86,12 @@ def profile(ncu, java, jars, variant, dim, tokens, causal):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    parser.add_argument("--java", default="java")
-    parser.add_argument("--jars", default=os.path.join(ROOT, "target"))
+    sage4j_jars.options(parser)
     parser.add_argument("--ncu", default="ncu")
+    parser.add_argument("--commit")
     arguments = parser.parse_args()
-    jars = [jar for part in ("sage4j-*.jar", "lib/*.jar") for jar in sorted(glob.glob(os.path.join(arguments.jars, part)))]
-    if not jars:
-        parser.error(f"no sage4j-*.jar in {arguments.jars}: run mvn package, or say --jars FOLDER")
-    record = dict(what="counters of the Hopper kernels, B=4, H=32, FP16, N(0,1)", machine=gpu_record.machine(), commit=gpu_record.commit(),
+    jars = sage4j_jars.class_path(parser, arguments)
+    record = dict(what="counters of the Hopper kernels, B=4, H=32, FP16, N(0,1)", machine=gpu_record.machine(), commit=gpu_record.commit(arguments.commit),
                   date=gpu_record.now(), command="scripts/hopper-counters.py OUT.json", cases=[])
     for case in CASES:
         record["cases"].append(profile(arguments.ncu, arguments.java, jars, *case))

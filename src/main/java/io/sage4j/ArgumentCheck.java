@@ -62,6 +62,20 @@ final class ArgumentCheck {
             Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, AttentionBackend backend) {
         AttentionShape shape = inputs(q, k, v, spec, backend);
         queuedOutput(q, k, v, spec, out, backend);
+        queuedLse(lse, shape, q, k, v, spec, out, backend);
+        return shape;
+    }
+
+    /** Checks the log-sum-exp of a call that is queued; the other tensors are checked, and may be more than the call takes. */
+    static void queuedLse(
+            Tensor lse,
+            AttentionShape shape,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpec spec,
+            Tensor out,
+            AttentionBackend backend) {
         if (spec.lse() != (lse != null)) {
             throw new SageException(
                     spec.lse()
@@ -81,7 +95,6 @@ final class ArgumentCheck {
                 apart("lse", lse, other);
             }
         }
-        return shape;
     }
 
     /** Checks the output of a call that is queued, and that it can be. */

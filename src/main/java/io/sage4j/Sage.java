@@ -154,14 +154,8 @@ public final class Sage implements AutoCloseable {
         Tensor out = givenOut != null ? givenOut : allocateLike(q, q.dtype(), q.shape());
         List<AttentionResult> results = new ArrayList<>();
         try {
-            int axis = spec.layout().tokenAxis();
-            for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
-                results.add(run(
-                        q.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]),
-                        k.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
-                        v.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
-                        spec,
-                        out.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1])));
+            for (Sequence each : sequences(q, k, v, out, cuSeqlensQ, cuSeqlensK, spec.layout())) {
+                results.add(run(each.q, each.k, each.v, spec, each.out));
             }
             return new PackedResult(out, results);
         } catch (RuntimeException | Error e) {
@@ -169,6 +163,23 @@ public final class Sage implements AutoCloseable {
             results.forEach(r -> release(r.lse().orElse(null)));
             throw e;
         }
+    }
+
+    /** What one of packed sequences has of each tensor. */
+    private record Sequence(Tensor q, Tensor k, Tensor v, Tensor out) {}
+
+    private static List<Sequence> sequences(
+            Tensor q, Tensor k, Tensor v, Tensor out, int[] cuSeqlensQ, int[] cuSeqlensK, Layout layout) {
+        int axis = layout.tokenAxis();
+        List<Sequence> sequences = new ArrayList<>();
+        for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
+            sequences.add(new Sequence(
+                    q.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]),
+                    k.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
+                    v.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]),
+                    out.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1])));
+        }
+        return sequences;
     }
 
     private AttentionResult run(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor givenOut) {
@@ -343,21 +354,15 @@ public final class Sage implements AutoCloseable {
         ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
         ArgumentCheck.queuedOutput(q, k, v, spec, out, backend);
         ArgumentCheck.packedLse(lse, cuSeqlensQ.length - 1);
-        int axis = spec.layout().tokenAxis();
         List<AttentionRequest> requests = new ArrayList<>();
-        for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
-            Tensor qi = q.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]);
-            Tensor ki = k.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]);
-            Tensor vi = v.slice(axis, cuSeqlensK[i], cuSeqlensK[i + 1]);
-            Tensor oi = out.slice(axis, cuSeqlensQ[i], cuSeqlensQ[i + 1]);
-            Tensor li = lse == null ? null : lse.get(i);
-            AttentionShape shape = ArgumentCheck.queued(qi, ki, vi, spec, oi, li, backend);
-            requests.add(request(shape, choice(spec, shape).variant(), qi, ki, vi, spec, oi, li));
+        for (Sequence each : sequences(q, k, v, out, cuSeqlensQ, cuSeqlensK, spec.layout())) {
+            AttentionShape shape = ArgumentCheck.shape(each.q, each.k, each.v, spec.layout());
+            Tensor sums = lse == null ? null : lse.get(requests.size());
+            ArgumentCheck.queuedLse(sums, shape, q, k, v, spec, out, backend);
+            Variant variant = choice(spec, shape).variant();
+            requests.add(request(shape, variant, each.q, each.k, each.v, spec, each.out, sums));
         }
         if (lse != null) {
-            for (Tensor other : new Tensor[] {q, k, v, out}) {
-                lse.forEach(one -> ArgumentCheck.apart("lse", one, other));
-            }
             ArgumentCheck.apart("log-sum-exp", lse);
         }
         device.enqueue(requests, SageException.requireArgument(stream, "stream").of(this));

@@ -78,12 +78,8 @@ final class AttendCommand implements Callable<Integer> {
     @Mixin
     private VariantOptions variantOptions;
 
-    @Option(
-            names = "--backend",
-            paramLabel = "NAME",
-            defaultValue = "auto",
-            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-    private String backend;
+    @Mixin
+    private BackendOption backend;
 
     @Option(
             names = "--watch-v",
@@ -124,7 +120,7 @@ final class AttendCommand implements Callable<Integer> {
         Variant variant;
         AttentionResult result;
         Accuracy accuracy = null;
-        try (Sage sage = Sage.open(backend);
+        try (Sage sage = Sage.open(backend.name());
                 Progress progress = Progress.start("attend", Progress.UNKNOWN, json || quiet)) {
             variant = variantOptions.variant(sage, Math.toIntExact(in.q().size(Tensor.RANK - 1)));
             progress.on(variant.name());

@@ -5,16 +5,13 @@ import io.sage4j.bench.Json;
 import io.sage4j.io.AtomicFile;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What a measurement runs on, and where its record goes. */
 final class MeasureOptions {
-    @Option(
-            names = "--backend",
-            paramLabel = "NAME",
-            defaultValue = "auto",
-            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
-    private String backend;
+    @Mixin
+    private BackendOption backend;
 
     @Option(
             names = "--record",
@@ -27,7 +24,7 @@ final class MeasureOptions {
     private boolean json;
 
     String backend() {
-        return backend;
+        return backend.name();
     }
 
     /** Where the record goes; null for nowhere. */

@@ -1,0 +1,17 @@
+package io.sage4j.cli;
+
+import picocli.CommandLine.Option;
+
+/** Where a command computes attention. */
+final class BackendOption {
+    @Option(
+            names = "--backend",
+            paramLabel = "NAME",
+            defaultValue = "auto",
+            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
+    private String name;
+
+    String name() {
+        return name;
+    }
+}

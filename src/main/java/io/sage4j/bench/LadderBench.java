@@ -11,6 +11,7 @@ import io.sage4j.numeric.Rung;
 import io.sage4j.oracle.Metrics;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -22,7 +23,8 @@ import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
 /**
  * The ladder of Java kernels on one backend: every variant at every head_dim and length, FP16, not causal, in TornadoVM's
  * arrays. Device time comes from the backend's profiler, per step. A slow kernel gets fewer heads, so that a run takes about
- * {@link #MOST_SECONDS} at most; the shape of each measurement says how many.
+ * {@link #MOST_SECONDS} at most; the shape of each measurement says how many. Compiling takes longer than running: processes that
+ * name one file compile side by side and take turns to be timed.
  *
  * @param variants what is timed
  * @param headDims channels of a head
@@ -30,17 +32,24 @@ import uk.ac.manchester.tornado.api.types.arrays.HalfFloatArray;
  * @param batch batch entries, at most
  * @param heads heads, at most
  * @param runs timed runs of each
+ * @param turns file that processes lock while they are timed, see {@link Turn}; null if there is one process
  */
 public record LadderBench(
-        List<Variant> variants, List<Integer> headDims, List<Integer> tokens, int batch, int heads, int runs) {
+        List<Variant> variants,
+        List<Integer> headDims,
+        List<Integer> tokens,
+        int batch,
+        int heads,
+        int runs,
+        Path turns) {
     /** What a run may take, in seconds. */
-    public static final double MOST_SECONDS = 0.7;
+    public static final double MOST_SECONDS = 0.2;
 
-    /** Runs before the timed ones: the first compiles. */
+    /** Runs before the timed ones and the one that compiles. */
     private static final int WARMUP = 2;
 
     /** Operations per second that an unknown kernel is expected to reach. */
-    private static final double FIRST_RATE = 1e11;
+    private static final double FIRST_RATE = 5e11;
 
     /** Elements of TornadoVM's largest array. */
     private static final long MOST_ELEMENTS = Integer.MAX_VALUE - 16;
@@ -151,14 +160,18 @@ public record LadderBench(
         Tensor v = normal(shape, 3);
         Tensor out = Tensor.of(new HalfFloatArray(Math.toIntExact(q.size())), shape.array());
         AttentionSpec spec = AttentionSpec.builder().variant(variant).build();
-        for (int i = 0; i < WARMUP; i++) {
-            sage.attend(q, k, v, spec, out);
-        }
+        sage.attend(q, k, v, spec, out);
         long first = checksum(out);
-        List<AttentionResult> results = new ArrayList<>();
-        for (int run = 0; run < runs; run++) {
-            results.add(sage.attend(q, k, v, spec, out));
-        }
+        List<AttentionResult> results = Turn.take(turns, () -> {
+            List<AttentionResult> timed = new ArrayList<>();
+            for (int run = 0; run < WARMUP + runs; run++) {
+                AttentionResult result = sage.attend(q, k, v, spec, out);
+                if (run >= WARMUP) {
+                    timed.add(result);
+                }
+            }
+            return timed;
+        });
         if (checksum(out) != first) {
             throw new SageException("the output of two runs is not the same to the bit");
         }
@@ -171,7 +184,7 @@ public record LadderBench(
             throw new SageException("the output is wrong: " + metrics);
         }
         return new Measurement(
-                "normal(0, 1), seed " + SEED + ", " + (runs + WARMUP) + " runs bit-equal",
+                "normal(0, 1), seed " + SEED + ", " + (1 + WARMUP + runs) + " runs bit-equal",
                 variant.name(),
                 Notation.of(variant.scheme()),
                 shape.list(),

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Record of a {@link LadderBench}.
@@ -15,6 +16,9 @@ import java.util.Locale;
  * @param failures what did not
  */
 public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures) {
+    /** Steps that are the attention itself. */
+    private static final Set<String> ATTENTION = Set.of("scores", "softmax", "attend");
+
     /** Writes the record as JSON, whole or not at all. */
     public void write(Path target) {
         byte[] json = (Json.text(this) + "\n").getBytes(StandardCharsets.UTF_8);
@@ -52,17 +56,8 @@ public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures
     /** Time of the attention itself, without what prepares the operands and converts the output. */
     private static double attendMs(Measurement m) {
         return m.stepMedianMs().entrySet().stream()
-                .filter(e -> !isPreparation(e.getKey()))
+                .filter(e -> ATTENTION.contains(e.getKey()))
                 .mapToDouble(e -> e.getValue())
                 .sum();
-    }
-
-    private static boolean isPreparation(String step) {
-        return step.startsWith("widen")
-                || step.startsWith("pack")
-                || step.startsWith("quantize")
-                || step.startsWith("smooth")
-                || step.equals("narrow")
-                || step.equals("keep-gaps");
     }
 }

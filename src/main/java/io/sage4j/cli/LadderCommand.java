@@ -7,6 +7,7 @@ import io.sage4j.bench.Json;
 import io.sage4j.bench.LadderBench;
 import io.sage4j.bench.LadderRecord;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -69,10 +70,17 @@ final class LadderCommand implements Callable<Integer> {
     @Option(
             names = "--runs",
             paramLabel = "N",
-            defaultValue = "5",
+            defaultValue = "20",
             converter = Words.ToCount.class,
             description = "Timed runs of each. Default: ${DEFAULT-VALUE}.")
     private int runs;
+
+    @Option(
+            names = "--turns",
+            paramLabel = "FILE",
+            converter = Words.ToFile.class,
+            description = "Be timed in turn with other processes that name this file, and compile beside them.")
+    private Path turns;
 
     @Mixin
     private MeasureOptions options;
@@ -89,7 +97,7 @@ final class LadderCommand implements Callable<Integer> {
             reason = opened.backendReason();
         }
         LadderBench bench =
-                new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs);
+                new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs, turns);
         LadderBench.Result result = bench.run(name, options.json() ? line -> {} : out::println, soFar -> {
             if (options.record() != null) {
                 record(soFar, name, reason).write(options.record());

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class LadderBenchTest {
     private static final LadderBench SMALL =
-            new LadderBench(List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32), List.of(64, 96), 1, 2, 2);
+            new LadderBench(List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32), List.of(64, 96), 1, 2, 2, null);
 
     private static String backend() {
         try (Sage sage = Sage.open("auto")) {
@@ -52,7 +52,7 @@ class LadderBenchTest {
     @Test
     void aKernelThatDoesNotRunIsReportedAndTheOthersRun() {
         LadderBench.Result found = new LadderBench(
-                        List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32, 300), List.of(64), 1, 1, 1)
+                        List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32, 300), List.of(64), 1, 1, 1, null)
                 .run(backend(), line -> {}, soFar -> {});
         assertThat(found.measurements()).hasSize(2);
         assertThat(found.failures()).hasSize(2).allSatisfy(f -> {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the tables of README.md's section on the Hopper kernel, and that of docs/gpu-tensors.md, from the records in results/gpu.
+"""Makes the tables of README.md's section on the Hopper kernel, and those of docs/, from the records in results/gpu.
 
 usage: readme-tables.py
 """
@@ -9,6 +9,7 @@ import os
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 CALLS = "results/gpu/sage-h100.json"
 VARIANTS = "results/gpu/hopper-variants-h100.json"
+LADDER = "docs/tornadovm-ladder.md"
 NAMED = ("int8-fp8-sm90", "int8-fp8-sm90-fast", "int8-fp16-sm90")
 MASK = {"none": "full", "top-left": "causal", "bottom-right": "causal, bottom right"}
 
@@ -39,6 +40,31 @@ def variants(record):
                f" {r['ms']:.3f} | {r['ratio']:.2f} | {r['l1']:.4f} |")
 
 
+ATTENTION = ("scores", "softmax", "attend")
+
+
+def ladder(record):
+    """As LadderRecord.rows has them, to which a test holds the page."""
+    yield "| variant | head_dim | tokens | B x H | attention ms | TFLOP/s | all ms | TFLOP/s | rel. L1 |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for m in record["bench"]["measurements"]:
+        batch, heads, tokens, dim = m["shape"]
+        teraflop = 4 * batch * heads * dim * tokens ** 2 / 1e12
+        steps = m["stepMedianMs"]
+        whole = sum(steps.values())
+        attention = sum(ms for step, ms in steps.items() if step in ATTENTION)
+        yield (f"| `{m['variant']}` | {dim} | {tokens} | {batch} x {heads} | {attention:.3f} | {teraflop / attention * 1e3:.2f} |"
+               f" {whole:.3f} | {teraflop / whole * 1e3:.2f} | {max(a['metrics']['relativeL1'] for a in m['accuracy']):.5f} |")
+
+
+def peers(record):
+    yield "| head_dim | tokens | B x H | ms | TFLOP/s | rel. L1 |"
+    yield "|---:|---:|---:|---:|---:|---:|"
+    for p in record["peers"]:
+        batch, heads, tokens, dim = p["shape"]
+        yield f"| {dim} | {tokens} | {batch} x {heads} | {p['ms']:.3f} | {p['tflops']:.0f} | {p['l1']:.5f} |"
+
+
 def read(record):
     with open(os.path.join(ROOT, record)) as f:
         return json.load(f)
@@ -62,6 +88,10 @@ def main():
     for document in ("README.md", "docs/gpu-tensors.md"):
         replace(document, CALLS, calls(read(CALLS)))
     replace("README.md", VARIANTS, variants(read(VARIANTS)))
+    for backend in ("cuda", "ptx"):
+        record = f"results/gpu/tornado-ladder-{backend}-h100.json"
+        replace(LADDER, record, ladder(read(record)))
+    replace(LADDER, "peers", peers(read("results/gpu/tornado-ladder-cuda-h100.json")))
 
 
 if __name__ == "__main__":

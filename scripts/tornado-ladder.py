@@ -89,6 +89,7 @@ def joined(parts, backend, arguments, beside):
     whole = found[0][0]
     whole["bench"]["command"] = ["scripts/tornado-ladder.py"] + arguments.told
     whole["bench"]["measurements"] = [m for part, _ in found for m in part["bench"]["measurements"]]
+    whole["bench"]["machine"]["cores"] = os.cpu_count()  # a process may have been told fewer
     whole["failures"] = [f for part, _ in found for f in part["failures"]]
     if beside:
         whole["peers"] = beside
@@ -117,7 +118,7 @@ def main():
         beside = peers(arguments, os.path.join(folder, "turns"))
         for backend, of in jobs.items():
             parts = [job.result() for job in of]
-            for (part, why), number in zip(parts, range(len(parts))):
+            for number, (_, why) in enumerate(parts):
                 if why:
                     print(f"{backend}, process {number}: {why}")
             gpu_record.write(os.path.join(arguments.out, f"tornado-ladder-{backend}-h100.json"), joined(parts, backend, arguments, beside))

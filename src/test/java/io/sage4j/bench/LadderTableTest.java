@@ -5,17 +5,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** The table of docs/tornadovm-on-gpus.md is that of its record. */
+/** The tables of docs/tornadovm-ladder.md are those of their records. */
 class LadderTableTest {
-    @Test
-    void the_table_is_made_from_the_record() throws IOException {
-        LadderRecord record = LadderRecord.read(Path.of("results/gpu/tornado-ladder-cuda-h100.json"));
+    @ParameterizedTest
+    @ValueSource(strings = {"cuda", "ptx"})
+    void the_table_is_made_from_the_record(String backend) throws IOException {
+        String file = "results/gpu/tornado-ladder-" + backend + "-h100.json";
+        LadderRecord record = LadderRecord.read(Path.of(file));
         String rows = String.join("\n", record.rows());
         assertThat(record.failures()).isEmpty();
-        assertThat(Files.readString(Path.of("docs/tornadovm-on-gpus.md")))
-                .as("docs/tornadovm-on-gpus.md should have this table:%n%s", rows)
+        assertThat(Files.readString(Path.of("docs/tornadovm-ladder.md")))
+                .as("docs/tornadovm-ladder.md should have this table (scripts/readme-tables.py):%n%s", rows)
+                .contains("<!-- " + file + " -->")
                 .contains(rows);
     }
 }

@@ -14,8 +14,30 @@ import java.util.Set;
  *
  * @param bench what ran and was right
  * @param failures what did not
+ * @param peers what was measured beside, by {@code scripts/tornado-ladder.py}
  */
-public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures) {
+public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures, List<Peer> peers) {
+    /**
+     * Somebody else's attention.
+     *
+     * @param peer whose
+     * @param shape [batch, heads, tokens, head_dim]
+     * @param ms median
+     * @param tflops operations of exact attention per second, in units of 10^12
+     * @param l1 relative L1 against FP32 on sampled rows
+     */
+    public record Peer(String peer, List<Long> shape, double ms, double tflops, double l1) {}
+
+    /** A record without peers. */
+    public LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures) {
+        this(bench, failures, List.of());
+    }
+
+    /** @param peers null for none */
+    public LadderRecord {
+        peers = peers == null ? List.of() : List.copyOf(peers);
+    }
+
     /** Steps that are the attention itself. */
     private static final Set<String> ATTENTION = Set.of("scores", "softmax", "attend");
 

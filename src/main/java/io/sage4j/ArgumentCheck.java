@@ -1,7 +1,6 @@
 package io.sage4j;
 
-import io.sage4j.backend.AttentionBackend;
-import io.sage4j.backend.DeviceBackend;
+import io.sage4j.backend.Selection;
 import io.sage4j.numeric.AttentionShape;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -13,14 +12,14 @@ final class ArgumentCheck {
     private ArgumentCheck() {}
 
     /** Checks what is read, and where it is. */
-    static AttentionShape inputs(Tensor q, Tensor k, Tensor v, AttentionSpec spec, AttentionBackend backend) {
+    static AttentionShape inputs(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Selection backends) {
         SageException.requireArgument(spec, "spec");
-        readable("q", q, backend);
-        readable("k", k, backend);
-        readable("v", v, backend);
+        readable("q", q, backends);
+        readable("k", k, backends);
+        readable("v", v, backends);
         AttentionShape shape = shape(q, k, v, spec.layout());
         if (spec.mask().isPresent()) {
-            mask(spec.mask().get(), shape, backend);
+            mask(spec.mask().get(), shape, backends);
         }
         return shape;
     }
@@ -59,10 +58,10 @@ final class ArgumentCheck {
 
     /** Checks all of a call that is queued. */
     static AttentionShape queued(
-            Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, AttentionBackend backend) {
-        AttentionShape shape = inputs(q, k, v, spec, backend);
-        queuedOutput(q, k, v, spec, out, backend);
-        queuedLse(lse, shape, q, k, v, spec, out, backend);
+            Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, Selection backends) {
+        AttentionShape shape = inputs(q, k, v, spec, backends);
+        queuedOutput(q, k, v, spec, out, backends);
+        queuedLse(lse, shape, q, k, v, spec, out, backends);
         return shape;
     }
 
@@ -75,7 +74,7 @@ final class ArgumentCheck {
             Tensor v,
             AttentionSpec spec,
             Tensor out,
-            AttentionBackend backend) {
+            Selection backends) {
         if (spec.lse() != (lse != null)) {
             throw new SageException(
                     spec.lse()
@@ -83,7 +82,7 @@ final class ArgumentCheck {
                             : "the spec does not ask for the log-sum-exp, expected no tensor for it");
         }
         if (lse != null) {
-            readable("lse", lse, backend);
+            readable("lse", lse, backends);
             place("lse", lse, q);
             if (lse.dtype() != DType.FLOAT32
                     || !Arrays.equals(lse.shape(), Sage.lseShape(shape))
@@ -98,11 +97,11 @@ final class ArgumentCheck {
     }
 
     /** Checks the output of a call that is queued, and that it can be. */
-    static void queuedOutput(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, AttentionBackend backend) {
+    static void queuedOutput(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Selection backends) {
         if (!q.isOnDevice()) {
             throw new SageException("q is in host memory, expected GPU memory to queue work on; use attend");
         }
-        readable("out", SageException.requireArgument(out, "out"), backend);
+        readable("out", SageException.requireArgument(out, "out"), backends);
         output(out, q, k, v, spec);
     }
 
@@ -170,14 +169,15 @@ final class ArgumentCheck {
         }
     }
 
-    static void readable(String name, Tensor t, AttentionBackend backend) {
+    static void readable(String name, Tensor t, Selection backends) {
         if (SageException.requireArgument(t, name).isOnDevice()) {
-            if (!(backend instanceof DeviceBackend device)) {
-                throw new SageException(name + " is in GPU memory, which backend " + backend.name()
-                        + " does not reach; open backend cuda");
-            }
-            if (device.gpu() != t.gpu()) {
-                throw new SageException(name + " is on GPU " + t.gpu() + ", this Sage works on GPU " + device.gpu());
+            backends.whyNoDevice().ifPresent(why -> {
+                throw new SageException(
+                        name + " is in GPU memory, which backend " + backends.name() + " does not reach" + why);
+            });
+            int gpu = backends.device().gpu();
+            if (gpu != t.gpu()) {
+                throw new SageException(name + " is on GPU " + t.gpu() + ", this Sage works on GPU " + gpu);
             }
             return;
         }
@@ -196,8 +196,8 @@ final class ArgumentCheck {
         }
     }
 
-    static void mask(Tensor mask, AttentionShape shape, AttentionBackend backend) {
-        readable("mask", mask, backend);
+    static void mask(Tensor mask, AttentionShape shape, Selection backends) {
+        readable("mask", mask, backends);
         long[] full = {shape.batch(), shape.qHeads(), shape.qoLen(), shape.kvLen()};
         for (int i = 0; i < Tensor.RANK; i++) {
             if (mask.size(i) != 1 && mask.size(i) != full[i]) {

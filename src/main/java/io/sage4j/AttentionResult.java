@@ -1,5 +1,6 @@
 package io.sage4j;
 
+import io.sage4j.plan.HeavyTails;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -52,8 +53,9 @@ public final class AttentionResult {
     private final String backend;
     private final String backendReason;
     private final NumericReport report;
-    private final Variant variant;
+    private final Variant chosenVariant;
     private final String variantReason;
+    private final String inputs;
 
     AttentionResult(
             Tensor output,
@@ -63,8 +65,9 @@ public final class AttentionResult {
             String backend,
             String backendReason,
             NumericReport report,
-            Variant variant,
-            String variantReason) {
+            Variant chosenVariant,
+            String variantReason,
+            String inputs) {
         this.output = Objects.requireNonNull(output);
         this.lse = lse;
         this.steps = List.copyOf(steps);
@@ -72,8 +75,9 @@ public final class AttentionResult {
         this.backend = backend;
         this.backendReason = backendReason;
         this.report = report;
-        this.variant = variant;
+        this.chosenVariant = chosenVariant;
         this.variantReason = variantReason;
+        this.inputs = inputs;
     }
 
     /** The output: shape, layout and type of Q. */
@@ -91,22 +95,39 @@ public final class AttentionResult {
         return steps;
     }
 
-    /** Time of the whole call in nanoseconds, copies and a first compilation included. */
+    /** Time of the whole call in nanoseconds, copies included, and the first time the backend's start and compilation. */
     public long totalNanos() {
         return totalNanos;
     }
 
     /**
-     * Variant that ran: the spec's, or where it names none {@link Sage#variantFor}'s, or the one with FP32 sums if V is too
-     * heavy-tailed for the FP16 sums of either.
+     * Variant that ran: the spec's, or where it names none what suits the backend that ran, or the one with FP32 sums if V is
+     * too heavy-tailed for the FP16 sums of either.
      */
     public Variant variant() {
-        return variant;
+        return isHeavy() ? HeavyTails.fallback(chosenVariant) : chosenVariant;
     }
 
-    /** Why this variant. */
+    /** Variant that was chosen before V was looked through: {@link #variant()}, but for heavy-tailed V. */
+    public Variant chosenVariant() {
+        return chosenVariant;
+    }
+
+    /** Why {@link #variant()}. */
     public String variantReason() {
-        return variantReason;
+        return isHeavy() ? "V is too heavy-tailed for the FP16 sums of " + chosenVariant.name() : variantReason;
+    }
+
+    private boolean isHeavy() {
+        return report.heavyVChannels() > 0;
+    }
+
+    /**
+     * What was done to Q, K and V before the kernels got them, such as {@code float32 rounded to float16}; empty if they came
+     * as they are.
+     */
+    public String inputs() {
+        return inputs;
     }
 
     /** Backend that ran. */

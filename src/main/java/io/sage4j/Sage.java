@@ -5,6 +5,7 @@ import io.sage4j.backend.AttentionBackend;
 import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.Backends;
 import io.sage4j.backend.DeviceBackend;
+import io.sage4j.backend.Selection;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.plan.HeavyTails;
 import java.util.ArrayList;
@@ -16,7 +17,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * Quantized attention. Thread-safe: calls from several threads run side by side. Plans and buffers of recent shapes are
  * kept and used again until {@link #close()}.
  *
- * <p>Backend {@code cuda} also takes tensors in the memory of its GPU ({@link Tensor#ofDevice}), on which nothing is copied:
+ * <p>Backend {@code cuda}, by name or by {@code auto}, also takes tensors in the memory of its GPU ({@link Tensor#ofDevice}), on which nothing is copied:
  * {@link #attend} waits for the result, {@link #enqueue} and {@link #prepare} work on a stream of the caller's and return at
  * once.
  *
@@ -37,27 +38,26 @@ public final class Sage implements AutoCloseable {
      */
     public record Backend(String name, boolean available, String detail) {}
 
-    private final AttentionBackend backend;
-    private final String reason;
+    private final Selection backends;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    Sage(Backends.Choice choice) {
-        backend = choice.backend();
-        reason = choice.reason();
+    Sage(Selection backends) {
+        this.backends = backends;
     }
 
     /**
-     * Opens the fastest backend here that takes any call; the result says which and why not a faster one. Backend {@code cuda}
-     * takes neither FP32 nor a mask, so it is never that one: ask for it by name.
+     * Opens backend {@code auto}: each call runs on the fastest backend here that takes it, in the order of {@link #backends()},
+     * and its result says on which and why not on a faster one. A backend starts when the first call wants it. What fails
+     * while it runs fails the call: there is no second try elsewhere.
      */
     public static Sage open() {
         return open(Backends.AUTO);
     }
 
     /**
-     * Opens a backend by name, or fails with the reason; there is no silent fallback.
+     * Opens a backend by name, or fails with the reason; then all calls run there or fail.
      *
-     * @param backend a name from {@link #backends()}, or {@code auto}; {@code cuda:1} is the driver's second GPU, and so on
+     * @param backend a name from {@link #backends()}, or {@code auto} ({@link #open()}); {@code cuda:1} is the driver's second GPU, and so on
      * @throws SageException if it is unknown or cannot run here
      */
     public static Sage open(String backend) {
@@ -72,14 +72,17 @@ public final class Sage implements AutoCloseable {
                 .toList();
     }
 
-    /** Name of the backend in use. */
+    /**
+     * Name of the backend in use; of {@code auto} the fastest that can run here. A call that it does not take runs on
+     * another one: {@link AttentionResult#backend()}.
+     */
     public String backend() {
-        return backend.name();
+        return backends.fastestName();
     }
 
     /** Why this backend is in use and not a faster one. */
     public String backendReason() {
-        return reason;
+        return backends.fastestReason();
     }
 
     /** {@link #attend(Tensor, Tensor, Tensor, AttentionSpec)} with {@link AttentionSpec#defaults()}. */
@@ -145,10 +148,10 @@ public final class Sage implements AutoCloseable {
     private PackedResult packed(
             Tensor q, Tensor k, Tensor v, int[] cuSeqlensQ, int[] cuSeqlensK, AttentionSpec spec, Tensor givenOut) {
         requireOpen();
-        ArgumentCheck.inputs(q, k, v, spec, backend);
+        ArgumentCheck.inputs(q, k, v, spec, backends);
         ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
         if (givenOut != null) {
-            ArgumentCheck.readable("out", givenOut, backend);
+            ArgumentCheck.readable("out", givenOut, backends);
             ArgumentCheck.output(givenOut, q, k, v, spec);
         }
         Tensor out = givenOut != null ? givenOut : allocateLike(q, q.dtype(), q.shape());
@@ -184,9 +187,9 @@ public final class Sage implements AutoCloseable {
 
     private AttentionResult run(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor givenOut) {
         requireOpen();
-        AttentionShape shape = ArgumentCheck.inputs(q, k, v, spec, backend);
+        AttentionShape shape = ArgumentCheck.inputs(q, k, v, spec, backends);
         if (givenOut != null) {
-            ArgumentCheck.readable("out", givenOut, backend);
+            ArgumentCheck.readable("out", givenOut, backends);
             ArgumentCheck.output(givenOut, q, k, v, spec);
         }
         long start = System.nanoTime();
@@ -194,24 +197,28 @@ public final class Sage implements AutoCloseable {
         Tensor lse = null;
         try {
             lse = spec.lse() ? allocateLike(q, DType.FLOAT32, lseShape(shape)) : null;
-            AttentionBackend.Choice choice = choice(spec, shape);
+            Tensor sums = lse;
+            Selection.Route route = backends.route(
+                    on -> request(on, shape, choice(on, spec, shape).variant(), q, k, v, spec, out, sums));
+            AttentionBackend backend = route.backend();
+            AttentionBackend.Choice choice = choice(backend, spec, shape);
             Variant wanted = choice.variant();
             boolean onHost = !backend.watchesV() && spec.watchesV() && HeavyTails.canLook(v, wanted);
             long onHostFound = onHost ? HeavyTails.count(v, spec.layout(), shape, wanted.scheme()) : -1;
             Variant started = onHostFound > 0 ? HeavyTails.fallback(wanted) : wanted;
-            AttentionBackend.Execution done = backend.attend(request(shape, started, q, k, v, spec, out, lse));
+            AttentionBackend.Execution done = backend.attend(request(backend, shape, started, q, k, v, spec, out, lse));
             NumericReport report = onHost ? done.report().withHeavyVChannels(onHostFound) : done.report();
-            boolean heavy = report.heavyVChannels() > 0;
             return new AttentionResult(
                     out,
                     lse,
                     done.steps(),
                     System.nanoTime() - start,
                     backend.name(),
-                    reason,
+                    route.reason(),
                     report,
-                    heavy ? HeavyTails.fallback(wanted) : wanted,
-                    heavy ? "V is too heavy-tailed for the FP16 sums of " + wanted.name() : choice.reason());
+                    wanted,
+                    choice.reason(),
+                    done.inputs());
         } catch (RuntimeException | Error e) {
             release(givenOut == null ? out : null);
             release(lse);
@@ -220,7 +227,7 @@ public final class Sage implements AutoCloseable {
     }
 
     /**
-     * The variant that a spec without one gets here: on backend {@code cuda} what is best for the GPU, on the others {@link
+     * The variant that a spec without one gets on {@link #backend()}: on {@code cuda} what is best for the GPU, on the others {@link
      * Variant#INT8_FP8_F16ACC}.
      *
      * @param headDim channels, 1 to 256
@@ -230,16 +237,17 @@ public final class Sage implements AutoCloseable {
         if (headDim < 1 || headDim > AttentionShape.MAX_HEAD_DIM) {
             throw new SageException("head_dim is " + headDim + ", expected 1.." + AttentionShape.MAX_HEAD_DIM);
         }
-        return backend.variantFor(headDim).variant();
+        return backends.fastestBackend().variantFor(headDim).variant();
     }
 
-    private AttentionBackend.Choice choice(AttentionSpec spec, AttentionShape shape) {
+    private static AttentionBackend.Choice choice(AttentionBackend backend, AttentionSpec spec, AttentionShape shape) {
         return spec.variant()
                 .map(variant -> new AttentionBackend.Choice(variant, "asked for by name"))
                 .orElseGet(() -> backend.variantFor(shape.headDim()));
     }
 
-    private AttentionRequest request(
+    private static AttentionRequest request(
+            AttentionBackend backend,
             AttentionShape shape,
             Variant variant,
             Tensor q,
@@ -302,9 +310,9 @@ public final class Sage implements AutoCloseable {
      */
     public void enqueue(Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, GpuStream stream) {
         DeviceBackend device = device();
-        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
+        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backends);
         device.enqueue(
-                request(shape, choice(spec, shape).variant(), q, k, v, spec, out, lse),
+                request(device, shape, choice(device, spec, shape).variant(), q, k, v, spec, out, lse),
                 SageException.requireArgument(stream, "stream").of(this));
     }
 
@@ -350,17 +358,17 @@ public final class Sage implements AutoCloseable {
             List<Tensor> lse,
             GpuStream stream) {
         DeviceBackend device = device();
-        ArgumentCheck.inputs(q, k, v, spec, backend);
+        ArgumentCheck.inputs(q, k, v, spec, backends);
         ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
-        ArgumentCheck.queuedOutput(q, k, v, spec, out, backend);
+        ArgumentCheck.queuedOutput(q, k, v, spec, out, backends);
         ArgumentCheck.packedLse(lse, cuSeqlensQ.length - 1);
         List<AttentionRequest> requests = new ArrayList<>();
         for (Sequence each : sequences(q, k, v, out, cuSeqlensQ, cuSeqlensK, spec.layout())) {
             AttentionShape shape = ArgumentCheck.shape(each.q, each.k, each.v, spec.layout());
             Tensor sums = lse == null ? null : lse.get(requests.size());
-            ArgumentCheck.queuedLse(sums, shape, q, k, v, spec, out, backend);
-            Variant variant = choice(spec, shape).variant();
-            requests.add(request(shape, variant, each.q, each.k, each.v, spec, each.out, sums));
+            ArgumentCheck.queuedLse(sums, shape, q, k, v, spec, out, backends);
+            Variant variant = choice(device, spec, shape).variant();
+            requests.add(request(device, shape, variant, each.q, each.k, each.v, spec, each.out, sums));
         }
         if (lse != null) {
             ArgumentCheck.apart("log-sum-exp", lse);
@@ -385,10 +393,10 @@ public final class Sage implements AutoCloseable {
     public AttentionCall prepare(
             Tensor q, Tensor k, Tensor v, AttentionSpec spec, Tensor out, Tensor lse, GpuStream stream, boolean graph) {
         DeviceBackend device = device();
-        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backend);
-        Variant variant = choice(spec, shape).variant();
+        AttentionShape shape = ArgumentCheck.queued(q, k, v, spec, out, lse, backends);
+        Variant variant = choice(device, spec, shape).variant();
         DeviceBackend.Prepared prepared = device.prepare(
-                request(shape, variant, q, k, v, spec, out, lse),
+                request(device, shape, variant, q, k, v, spec, out, lse),
                 SageException.requireArgument(stream, "stream").of(this),
                 graph);
         return new AttentionCall(this, prepared, variant, out, lse);
@@ -436,8 +444,8 @@ public final class Sage implements AutoCloseable {
      */
     public void copy(Tensor from, Tensor to) {
         DeviceBackend device = device();
-        ArgumentCheck.readable("from", from, backend);
-        ArgumentCheck.readable("to", to, backend);
+        ArgumentCheck.readable("from", from, backends);
+        ArgumentCheck.readable("to", to, backends);
         if (from.dtype() != to.dtype() || !Arrays.equals(from.shape(), to.shape())) {
             throw new SageException("cannot copy " + from + " to " + to + ", expected equal shapes and types");
         }
@@ -452,10 +460,7 @@ public final class Sage implements AutoCloseable {
 
     private DeviceBackend device() {
         requireOpen();
-        if (backend instanceof DeviceBackend device) {
-            return device;
-        }
-        throw new SageException("backend " + backend.name() + " has no tensors in GPU memory; open backend cuda");
+        return backends.device();
     }
 
     void requireOpen() {
@@ -471,7 +476,7 @@ public final class Sage implements AutoCloseable {
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            backend.close();
+            backends.close();
         }
     }
 }

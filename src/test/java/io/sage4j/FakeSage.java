@@ -9,6 +9,11 @@ public final class FakeSage {
 
     /** Opens it; compiled kernels are not kept. */
     public static Sage open(FakeDriver driver) {
-        return new Sage(FakeCuda.choice(driver, null));
+        return new Sage(FakeCuda.named(driver, null));
+    }
+
+    /** Backend auto of a machine with that driver. */
+    static Sage auto(FakeDriver driver) {
+        return new Sage(FakeCuda.auto(driver));
     }
 }

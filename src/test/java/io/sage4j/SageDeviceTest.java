@@ -3,6 +3,7 @@ package io.sage4j;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sage4j.backend.Backends;
 import io.sage4j.backend.FakeCuda;
 import io.sage4j.cuda.FakeDriver;
 import java.lang.foreign.MemorySegment;
@@ -32,7 +33,7 @@ class SageDeviceTest {
     private static final List<String> KERNELS = List.of("sage_clear", "sage_quantize_kv", "sage_wgmma_attention");
 
     private final FakeDriver fake = new FakeDriver();
-    private final Sage sage = new Sage(FakeCuda.choice(fake, null));
+    private final Sage sage = new Sage(FakeCuda.named(fake, null));
 
     @AfterEach
     void nothingIsLeft() {
@@ -362,7 +363,7 @@ class SageDeviceTest {
         GpuStream stream = sage.newStream();
         sage.enqueue(inside, q, q, SPEC, Tensor.ofDevice(out.address(), DType.FLOAT16, 1, 2, 69, 64), stream);
         assertThat(countedCalls()).doesNotContainKey("cuPointerGetAttributes");
-        try (Sage neighbour = new Sage(FakeCuda.choice(fake, null))) {
+        try (Sage neighbour = new Sage(FakeCuda.named(fake, null))) {
             Tensor theirs = neighbour.allocate(DType.FLOAT16, 1, 2, 70, 64);
             fake.calls.clear();
             sage.enqueue(q, theirs, q, SPEC, out, stream);
@@ -406,14 +407,14 @@ class SageDeviceTest {
         Tensor freed = tensor(1, 2, 70, 64);
         sage.free(freed);
         refused(() -> sage.enqueue(freed, q, q, SPEC, out, stream), "or was freed");
-        try (Sage neighbour = new Sage(FakeCuda.choice(fake, null))) {
+        try (Sage neighbour = new Sage(FakeCuda.named(fake, null))) {
             Tensor theirs = neighbour.allocate(DType.FLOAT16, 1, 2, 70, 64);
             fake.ordinalOfMemory = 1;
             refused(() -> sage.enqueue(q, theirs, q, SPEC, out, stream), "which is memory of GPU 1");
             fake.ordinalOfMemory = 0;
         }
         try (FakeDriver other = new FakeDriver();
-                Sage second = new Sage(FakeCuda.choice(other, null))) {
+                Sage second = new Sage(FakeCuda.named(other, null))) {
             GpuStream foreign = second.newStream();
             refused(() -> sage.enqueue(q, q, q, SPEC, out, foreign), "belongs to another Sage");
         }
@@ -426,9 +427,11 @@ class SageDeviceTest {
     @Test
     void hostBackendsHaveNoGpuTensors() {
         Tensor q = Tensor.ofDevice(0x1000, DType.FLOAT16, 1, 1, 4, 8);
-        try (Sage host = Sage.open("auto")) {
+        try (Sage host = Sage.open(Backends.javaKernels())) {
             String name = host.backend();
-            refused(() -> host.attend(q, q, q), "q is in GPU memory, which backend " + name + " does not reach");
+            refused(
+                    () -> host.attend(q, q, q),
+                    "q is in GPU memory, which backend " + name + " does not reach; open backend cuda");
             refused(host::newStream, "backend " + name + " has no tensors in GPU memory; open backend cuda");
             refused(() -> host.allocate(DType.FLOAT16, 1, 1, 1, 1), "open backend cuda");
         }

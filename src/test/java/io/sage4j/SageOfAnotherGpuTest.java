@@ -22,8 +22,8 @@ class SageOfAnotherGpuTest {
     @Test
     void eachSageWorksOnItsOwn() {
         try (FakeDriver fake = new FakeDriver()) {
-            try (Sage first = new Sage(FakeCuda.choice(fake, null));
-                    Sage second = new Sage(FakeCuda.choice(fake, 1, null))) {
+            try (Sage first = new Sage(FakeCuda.named(fake, null));
+                    Sage second = new Sage(FakeCuda.named(fake, 1, null))) {
                 assertThat(first.backend()).isEqualTo("cuda");
                 assertThat(second.backend()).isEqualTo("cuda:1");
                 Tensor q = tensor(first);
@@ -43,7 +43,7 @@ class SageOfAnotherGpuTest {
                 assertThatThrownBy(() -> second.attend(q, q, q, SPEC))
                         .isInstanceOf(SageException.class)
                         .hasMessage("q is on GPU 0, this Sage works on GPU 1");
-                assertThatThrownBy(() -> FakeCuda.choice(fake, 2, null))
+                assertThatThrownBy(() -> FakeCuda.named(fake, 2, null))
                         .isInstanceOf(SageException.class)
                         .hasMessageContaining("GPU 2 does not exist");
             }

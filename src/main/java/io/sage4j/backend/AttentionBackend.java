@@ -3,7 +3,9 @@ package io.sage4j.backend;
 import io.sage4j.AttentionResult.NumericReport;
 import io.sage4j.AttentionResult.StepTime;
 import io.sage4j.Variant;
+import io.sage4j.plan.Refusal;
 import java.util.List;
+import java.util.Optional;
 
 /** One way to run attention. Implementations are thread-safe. */
 public interface AttentionBackend extends AutoCloseable {
@@ -12,8 +14,9 @@ public interface AttentionBackend extends AutoCloseable {
      *
      * @param steps device time per step
      * @param report what the kernels noticed about the numbers, heavy-tailed channels of V if the request asks for it
+     * @param inputs what was done to Q, K and V before the kernels got them; empty for nothing
      */
-    record Execution(List<StepTime> steps, NumericReport report) {}
+    record Execution(List<StepTime> steps, NumericReport report, String inputs) {}
 
     /** Name, as one asks for it: {@code jvm}, {@code tornado:opencl}, {@code cuda}. */
     String name();
@@ -38,6 +41,12 @@ public interface AttentionBackend extends AutoCloseable {
      * @param reason for people
      */
     record Choice(Variant variant, String reason) {}
+
+    /**
+     * Why it does not take a call, with which {@link #attend} would fail; empty if it does. Quick: nothing is laid out or
+     * generated for the answer.
+     */
+    Optional<Refusal> refusal(AttentionRequest request);
 
     /**
      * Computes attention into the output tensors of the request.

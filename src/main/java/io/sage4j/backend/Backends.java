@@ -1,6 +1,7 @@
 package io.sage4j.backend;
 
 import io.sage4j.SageException;
+import io.sage4j.cuda.CudaDriver;
 import io.sage4j.cuda.DriverSearch;
 import io.sage4j.plan.TornadoApi;
 import java.nio.file.Files;
@@ -14,7 +15,7 @@ import java.util.stream.Collectors;
 
 /** The backends that this sage4j knows, which of them can run here, and why the others cannot. Fastest first. */
 public final class Backends {
-    /** Takes the fastest backend that can run. */
+    /** Takes for each call the fastest backend that takes it. */
     public static final String AUTO = "auto";
 
     /** Name of TornadoVM's backends; one of them is {@code tornado:opencl}, for example. */
@@ -24,10 +25,6 @@ public final class Backends {
     public static final String CUDA = "cuda";
 
     private static final Pattern GPU = Pattern.compile(CUDA + ":(\\d{1,3})");
-
-    private static final String BY_NAME = "asked for by name";
-
-    private static final String NOT_AUTOMATIC = "takes float16 or bfloat16 and INT8 variants only: ask for it by name";
 
     /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
     private static final String TORNADO_KIND = "sage4j.tornado.backend";
@@ -39,40 +36,63 @@ public final class Backends {
      * One backend.
      *
      * @param name name to ask for
-     * @param unavailable why it cannot run here; empty if it can
+     * @param whyNot tells why it cannot run here; empty if it can
      * @param detail what it runs on, if it can run
+     * @param takesDevice whether it takes tensors in GPU memory
      * @param opener starts it
      */
     public record Candidate(
-            String name, Optional<String> unavailable, String detail, Supplier<AttentionBackend> opener) {}
-
-    /**
-     * A backend that was chosen.
-     *
-     * @param backend ready to run
-     * @param reason why it was taken and not a faster one
-     */
-    public record Choice(AttentionBackend backend, String reason) {}
+            String name,
+            Supplier<Optional<String>> whyNot,
+            String detail,
+            boolean takesDevice,
+            Supplier<AttentionBackend> opener) {
+        /** Why it cannot run here; empty if it can. */
+        public Optional<String> unavailable() {
+            return whyNot.get();
+        }
+    }
 
     private Backends() {}
 
     /** All backends, fastest first. */
     public static List<Candidate> candidates() {
-        boolean real = TornadoApi.isReal();
+        return candidates(DriverSearch.here(), KernelStore.here());
+    }
+
+    /** The same with another driver, and kernels kept elsewhere. */
+    static List<Candidate> candidates(DriverSearch driver, KernelStore kernels) {
         return List.of(
                 new Candidate(
-                        CUDA, noCuda(), "native PTX kernels through the CUDA driver; " + NOT_AUTOMATIC, () -> cuda(0)),
+                        CUDA,
+                        () -> noCuda(driver, 0),
+                        "native PTX kernels through the CUDA driver; quantized variants, no mask tensor",
+                        true,
+                        () -> cuda(driver, 0, kernels)),
                 new Candidate(
                         tornadoName(),
-                        real ? Optional.empty() : Optional.of(noTornado()),
+                        () -> TornadoApi.isReal() ? Optional.empty() : Optional.of(noTornado()),
                         "Java kernels compiled by TornadoVM",
+                        false,
                         () -> new TaskGraphBackend(tornadoName(), tornadoDevice())),
                 new Candidate(
                         "jvm",
-                        noTornadoJvm(),
+                        Backends::noTornadoJvm,
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
+                        false,
                         () -> new TaskGraphBackend("jvm", 0)));
+    }
+
+    /** Name of the fastest backend here that runs the Java kernels. */
+    public static String javaKernels() {
+        return candidates().stream()
+                .filter(c -> !c.takesDevice() && c.unavailable().isEmpty())
+                .map(Candidate::name)
+                .findFirst()
+                .orElseThrow(() -> new SageException("no backend for the Java kernels can run here: no "
+                        + tornadoName() + " (" + noTornado() + "), no jvm ("
+                        + noTornadoJvm().orElseThrow() + ")"));
     }
 
     private static Optional<String> noTornadoJvm() {
@@ -86,8 +106,8 @@ public final class Backends {
                                 + " modules: take it off, or start Java as ./sage4j does for --backend tornado");
     }
 
-    private static CudaBackend cuda(int gpu) {
-        return new CudaBackend(DriverSearch.here().driver().orElseThrow(), gpu, KernelStore.here());
+    private static CudaBackend cuda(DriverSearch driver, int gpu, KernelStore kernels) {
+        return new CudaBackend(driver.driver().orElseThrow(), gpu, kernels);
     }
 
     /** Name of backend cuda on a GPU of the driver's. */
@@ -95,12 +115,18 @@ public final class Backends {
         return gpu == 0 ? CUDA : CUDA + ":" + gpu;
     }
 
-    /** Why the native kernels cannot run. Asks the driver for a GPU only where there is a driver. */
-    private static Optional<String> noCuda() {
-        return DriverSearch.here().reason().or(() -> {
+    /**
+     * Why the native kernels cannot run on a GPU of the driver's. Initialises the driver, where there is one, and makes no
+     * context.
+     */
+    private static Optional<String> noCuda(DriverSearch search, int gpu) {
+        return search.reason().or(() -> {
+            CudaDriver driver = search.driver().orElseThrow();
+            Rehearsal.start(driver::linkAll);
             try {
-                int count = DriverSearch.here().driver().orElseThrow().deviceCount();
-                return count > 0 ? Optional.empty() : Optional.of("the CUDA driver finds no GPU");
+                return driver.deviceCount() == 0
+                        ? Optional.of("the CUDA driver finds no GPU")
+                        : CudaBackend.unsupported(driver.device(gpu).info());
             } catch (SageException e) {
                 return Optional.of(e.getMessage());
             }
@@ -131,37 +157,38 @@ public final class Backends {
     }
 
     /**
-     * Opens a backend.
+     * Opens a backend, or by {@link #AUTO} makes ready to open whichever calls want.
      *
      * @param name a backend's name, {@code cuda:1} and so on for another GPU, or {@link #AUTO}
      * @throws SageException if the name is unknown or that backend cannot run here, with the reason
      */
-    public static Choice open(String name) {
-        Matcher gpu = GPU.matcher(name);
-        if (name.equals(CUDA) || gpu.matches()) {
-            DriverSearch.here().driver().ifPresent(driver -> Rehearsal.start(driver::linkAll));
+    public static Selection open(String name) {
+        if (name.equals(AUTO)) {
+            return auto(candidates());
         }
+        Matcher gpu = GPU.matcher(name);
         if (gpu.matches()) {
-            noCuda().ifPresent(why -> refuse(name, why));
-            return new Choice(cuda(Integer.parseInt(gpu.group(1))), BY_NAME);
+            int ordinal = Integer.parseInt(gpu.group(1));
+            noCuda(DriverSearch.here(), ordinal).ifPresent(why -> refuse(name, why));
+            return Selection.named(cuda(DriverSearch.here(), ordinal, KernelStore.here()));
         }
         List<Candidate> all = candidates();
-        if (name.equals(AUTO)) {
-            Candidate best = all.stream()
-                    .filter(c -> c.unavailable().isEmpty() && !c.name().equals(CUDA))
-                    .findFirst()
-                    .orElseThrow(() -> new SageException("no backend can run here: " + whyNot(all)));
-            List<Candidate> faster = all.subList(0, all.indexOf(best));
-            String reason = faster.isEmpty() ? "auto: the fastest" : "auto: " + whyNot(faster);
-            return new Choice(best.opener().get(), reason);
-        }
         Candidate asked = all.stream()
                 .filter(c ->
                         c.name().equals(name) || isTornado(name) && c.name().startsWith(name + ":"))
                 .findFirst()
                 .orElseThrow(() -> unknown(name, all));
         asked.unavailable().ifPresent(why -> refuse(name, why));
-        return new Choice(asked.opener().get(), BY_NAME);
+        return Selection.named(asked.opener().get());
+    }
+
+    static Selection auto(List<Candidate> all) {
+        Selection selection = Selection.auto(all);
+        // Without Java kernels the GPU must do; with them it is not asked before a call comes.
+        if (all.stream().allMatch(c -> c.takesDevice() || c.unavailable().isPresent())) {
+            selection.requireAny();
+        }
+        return selection;
     }
 
     private static void refuse(String name, String why) {
@@ -179,11 +206,5 @@ public final class Backends {
 
     private static boolean isTornado(String name) {
         return name.equals(TORNADO) || name.startsWith(TORNADO + ":");
-    }
-
-    private static String whyNot(List<Candidate> candidates) {
-        return candidates.stream()
-                .map(c -> "no " + c.name() + " (" + c.unavailable().orElse(NOT_AUTOMATIC) + ")")
-                .collect(Collectors.joining(", "));
     }
 }

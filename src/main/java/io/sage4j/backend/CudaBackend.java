@@ -5,22 +5,22 @@ import io.sage4j.AttentionResult.StepTime;
 import io.sage4j.DType;
 import io.sage4j.SageException;
 import io.sage4j.Tensor;
+import io.sage4j.backend.CudaLane.Uploaded;
 import io.sage4j.backend.CudaPlan.Addresses;
 import io.sage4j.backend.CudaPlan.Buffer;
 import io.sage4j.backend.CudaPlan.Kept;
 import io.sage4j.cuda.CudaContext;
 import io.sage4j.cuda.CudaDriver;
-import io.sage4j.cuda.CudaEvent;
 import io.sage4j.cuda.CudaGraph;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.DeviceMemory;
-import io.sage4j.cuda.PinnedMemory;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.Rung;
 import io.sage4j.plan.HeavyTails;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
+import io.sage4j.plan.Refusal;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.kernel.NativeSupport;
 import java.lang.foreign.Arena;
@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.function.Function;
 
@@ -41,7 +42,7 @@ final class CudaBackend implements DeviceBackend {
     /** Plans kept; the least recently used goes first. A plan is some kilobytes of host memory. */
     private static final int MOST_PLANS = 256;
 
-    private static final long NOT_WATCHED = -1;
+    static final long NOT_WATCHED = -1;
 
     /** What a call costs besides its scores, as tokens: a tile that is not full, and its launches. */
     private static final long CALL_TOKENS = 128;
@@ -72,6 +73,21 @@ final class CudaBackend implements DeviceBackend {
         } catch (IllegalArgumentException e) {
             throw new SageException("GPU " + gpu.name() + " has " + e.getMessage() + "; use another backend", e);
         }
+    }
+
+    /** Why a GPU is none that the kernels are for; empty if it is one. */
+    static Optional<String> unsupported(DeviceInfo gpu) {
+        try {
+            arch(gpu);
+            return Optional.empty();
+        } catch (SageException e) {
+            return Optional.of(e.getMessage());
+        }
+    }
+
+    /** The type in which kernels get tensors of a type from the host. */
+    static DType kernelType(DType type) {
+        return type == DType.FLOAT32 ? DType.FLOAT16 : type;
     }
 
     @Override
@@ -129,15 +145,14 @@ final class CudaBackend implements DeviceBackend {
         if (r.q().isOnDevice()) {
             requireMemory(r);
         }
-        AttentionShape shape = r.shape();
-        boolean empty = shape.qoLen() == 0 || shape.kvLen() == 0;
+        boolean empty = isEmpty(r);
         if (empty && !r.q().isOnDevice()) {
             return withoutKeys(r);
         }
         return onLane(lane -> {
             if (empty) {
                 fillWithoutKeys(r, lane.stream());
-                return new Execution(lane.await(List.of()), report(r.watchV() ? 0 : NOT_WATCHED));
+                return new Execution(lane.await(List.of()), report(r.watchV() ? 0 : NOT_WATCHED), "");
             }
             return r.q().isOnDevice() ? inPlace(lane, r) : copied(lane, r);
         });
@@ -166,19 +181,34 @@ final class CudaBackend implements DeviceBackend {
         return done;
     }
 
-    private static void requireNative(AttentionRequest r) {
+    @Override
+    public Optional<Refusal> refusal(AttentionRequest r) {
+        Optional<Refusal> rule = brokenRule(r);
+        return rule.isPresent() || isEmpty(r)
+                ? rule
+                : CudaPlan.refusal(arch, info, r.q().isOnDevice() ? callInPlace(r) : callOfCopies(r));
+    }
+
+    /** The rules of all kernels; those of one are its own, {@link CudaPlan#refusal}. */
+    private static Optional<Refusal> brokenRule(AttentionRequest r) {
         if (r.variant().rung() != Rung.QUANTIZED) {
-            throw new SageException("backend cuda computes quantized variants, not "
-                    + r.variant().name() + "; use another variant or backend");
+            return Optional.of(new Refusal(
+                    "backend cuda computes quantized variants, not "
+                            + r.variant().name(),
+                    "use another variant or backend"));
         }
-        DType type = r.q().dtype();
-        if (type != DType.FLOAT16 && type != DType.BFLOAT16) {
-            throw new SageException("backend cuda takes float16 and bfloat16 tensors, these are " + type
-                    + "; convert them (Tensor.to) or use another backend");
+        if (r.q().isOnDevice() && r.q().dtype() == DType.FLOAT32) {
+            return Optional.of(new Refusal(
+                    "backend cuda takes float16 and bfloat16 tensors in GPU memory, these are float32",
+                    "convert them there, or pass them in host memory, from where they are rounded on the way"));
         }
-        if (r.mask() != null) {
-            throw new SageException("backend cuda takes no mask tensor; use causal, or another backend");
-        }
+        return r.mask() == null
+                ? Optional.empty()
+                : Optional.of(new Refusal("backend cuda takes no mask tensor", "use causal, or another backend"));
+    }
+
+    private static void requireNative(AttentionRequest r) {
+        brokenRule(r).ifPresent(Refusal::raise);
     }
 
     private void requireMemory(AttentionRequest r) {
@@ -221,14 +251,14 @@ final class CudaBackend implements DeviceBackend {
 
     /** What a plan is laid out for: the call, its tensors at places that stand for any of their alignment. */
     private static NativeAttention.Call call(
-            AttentionRequest r, Placed q, Placed k, Placed v, Placed out, boolean lse) {
+            AttentionRequest r, float smScale, Placed q, Placed k, Placed v, Placed out, boolean lse) {
         return new NativeAttention.Call(
                 r.shape(),
                 r.variant().scheme(),
                 r.watchV() ? HeavyTails.fallback(r.variant()).scheme() : null,
                 r.diagonal(),
-                r.smScale(),
-                r.q().dtype(),
+                smScale,
+                kernelType(r.q().dtype()),
                 CudaPlan.placed(Buffer.Q, q),
                 CudaPlan.placed(Buffer.K, k),
                 CudaPlan.placed(Buffer.V, v),
@@ -237,7 +267,21 @@ final class CudaBackend implements DeviceBackend {
     }
 
     private static NativeAttention.Call callInPlace(AttentionRequest r) {
-        return call(r, placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), placed(r, r.out()), r.lse() != null);
+        Placed out = placed(r, r.out());
+        return call(r, r.smScale(), placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), out, r.lse() != null);
+    }
+
+    /** The same of tensors that are to be copied to the GPU. */
+    private static NativeAttention.Call callOfCopies(AttentionRequest r) {
+        Function<Tensor, Placed> copy = t -> CudaLane.placed(0, t, r.layout());
+        return call(
+                r,
+                r.smScale(),
+                copy.apply(r.q()),
+                copy.apply(r.k()),
+                copy.apply(r.v()),
+                copy.apply(r.out()),
+                r.lse() != null);
     }
 
     private static Placed placed(AttentionRequest r, Tensor t) {
@@ -262,42 +306,60 @@ final class CudaBackend implements DeviceBackend {
         CudaPlan plan = plan(callInPlace(r));
         DeviceMemory scratch = lane.memory(plan.scratchBytes());
         plan.start(lane.stream(), addressesInPlace(r, scratch.address()), lane::mark);
-        return finish(lane, plan, scratch);
+        return finish(lane, plan, scratch, "");
     }
 
     /** Waits, and tells the times and what was counted. */
-    private static Execution finish(CudaLane lane, CudaPlan plan, DeviceMemory scratch) {
+    private static Execution finish(CudaLane lane, CudaPlan plan, DeviceMemory scratch, String inputs) {
         boolean watched = plan.heavyOffset() >= 0;
         MemorySegment heavy = watched ? lane.download(scratch, plan.heavyOffset(), Integer.BYTES) : null;
         List<StepTime> steps = lane.await(plan.steps());
-        return new Execution(steps, report(watched ? heavy.get(ValueLayout.JAVA_INT, 0) : NOT_WATCHED));
+        return new Execution(steps, report(watched ? heavy.get(ValueLayout.JAVA_INT, 0) : NOT_WATCHED), inputs);
     }
 
     private Execution copied(CudaLane lane, AttentionRequest r) {
-        Placed q = lane.upload(r.q(), r.layout());
-        Placed k = lane.upload(r.k(), r.layout());
-        Placed v = lane.upload(r.v(), r.layout());
-        DeviceMemory out = lane.memory(Staging.stagedBytes(r.out()));
-        Placed placed = CudaLane.placed(out, r.out(), r.layout());
+        Uploaded q = lane.upload(r.q(), r.layout());
+        Uploaded k = lane.upload(r.k(), r.layout());
+        Uploaded v = lane.upload(r.v(), r.layout());
+        DeviceMemory out = lane.memory(CudaLane.stagedBytes(r.out()));
+        Placed placed = CudaLane.placed(out.address(), r.out(), r.layout());
         DeviceMemory lse = r.lse() == null ? null : lane.memory(r.lse().size() * Float.BYTES);
-        CudaPlan plan = plan(call(r, q, k, v, placed, lse != null));
+        float smScale = Math.scalb(r.smScale(), -(q.exponent() + k.exponent()));
+        CudaPlan plan = plan(call(r, smScale, q.place(), k.place(), v.place(), placed, lse != null));
         DeviceMemory scratch = lane.memory(plan.scratchBytes());
         Addresses addresses = new Addresses(
-                q.address(),
-                k.address(),
-                v.address(),
+                q.place().address(),
+                k.place().address(),
+                v.place().address(),
                 out.address(),
                 lse == null ? 0 : lse.address(),
                 scratch.address());
         plan.start(lane.stream(), addresses, lane::mark);
         MemorySegment output = lane.download(out);
         MemorySegment sums = lse == null ? null : lane.download(lse);
-        Execution done = finish(lane, plan, scratch);
-        Staging.copyOut(output, r.out(), r.layout());
+        Execution done = finish(lane, plan, scratch, inputs(r, q, k, v));
+        if (r.out().dtype() == DType.FLOAT32) {
+            HalfStaging.copyOut(output, r.out(), r.layout(), -v.exponent());
+        } else {
+            Staging.copyOut(output, r.out(), r.layout());
+        }
         if (sums != null) {
             MemorySegment.copy(sums, 0, r.lse().data(), 0, sums.byteSize());
         }
         return done;
+    }
+
+    private static String inputs(AttentionRequest r, Uploaded q, Uploaded k, Uploaded v) {
+        if (r.q().dtype() != DType.FLOAT32) {
+            return "";
+        }
+        StringBuilder text = new StringBuilder("float32 rounded to float16");
+        text.append(times("q", q)).append(times("k", k)).append(times("v", v));
+        return text.toString();
+    }
+
+    private static String times(String name, Uploaded tensor) {
+        return tensor.exponent() == 0 ? "" : ", " + name + " times 2^" + tensor.exponent() + " before";
     }
 
     @Override
@@ -378,7 +440,7 @@ final class CudaBackend implements DeviceBackend {
             if (plan != null) {
                 clear(scratch, plan.kept());
             }
-            return new PreparedCall(
+            return new CudaPreparedCall(
                     context, scratch, heavyOffset, graph ? graph(r, plan, scratch) : null, start, stream);
         } catch (RuntimeException | Error e) {
             if (scratch != null) {
@@ -412,106 +474,6 @@ final class CudaBackend implements DeviceBackend {
         }
     }
 
-    /** A call with memory of its own. */
-    private static final class PreparedCall implements Prepared {
-        private final CudaContext context;
-        private final DeviceMemory scratch;
-        private final long heavyOffset;
-        private final CudaGraph graph;
-        private final Runnable start;
-        private final CudaStream stream;
-        private boolean closed;
-
-        /** @param scratch null for none; @param heavyOffset -1 for none; @param graph null for none */
-        PreparedCall(
-                CudaContext context,
-                DeviceMemory scratch,
-                long heavyOffset,
-                CudaGraph graph,
-                Runnable start,
-                CudaStream stream) {
-            this.context = context;
-            this.scratch = scratch;
-            this.heavyOffset = heavyOffset;
-            this.graph = graph;
-            this.start = start;
-            this.stream = stream;
-        }
-
-        @Override
-        public synchronized void enqueue() {
-            requireOpen();
-            if (graph != null) {
-                graph.launch(stream);
-            } else {
-                start.run();
-            }
-        }
-
-        private void requireOpen() {
-            if (closed) {
-                throw new SageException("this call is closed; prepare a new one");
-            }
-        }
-
-        @Override
-        public synchronized long[] time(int runs) {
-            List<CudaEvent> events = new ArrayList<>();
-            try {
-                for (int n = 0; n <= runs; n++) {
-                    events.add(context.newEvent());
-                }
-                // The run before the first one lets the host get ahead.
-                for (CudaEvent event : events) {
-                    enqueue();
-                    event.record(stream);
-                }
-                stream.synchronize();
-                long[] nanos = new long[runs];
-                for (int n = 0; n < runs; n++) {
-                    nanos[n] = (long) (events.get(n + 1).millisSince(events.get(n)) * 1e6);
-                }
-                return nanos;
-            } finally {
-                events.forEach(CudaEvent::close);
-            }
-        }
-
-        @Override
-        public synchronized long heavyVChannels() {
-            requireOpen();
-            stream.synchronize();
-            if (heavyOffset < 0) {
-                return NOT_WATCHED;
-            }
-            try (PinnedMemory word = context.allocatePinned(Integer.BYTES)) {
-                stream.download(scratch, heavyOffset, word.segment());
-                stream.synchronize();
-                return word.segment().get(ValueLayout.JAVA_INT, 0);
-            }
-        }
-
-        @Override
-        public long scratchBytes() {
-            return scratch == null ? 0 : scratch.bytes();
-        }
-
-        @Override
-        public synchronized void close() {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            if (graph != null) {
-                graph.close();
-            }
-            if (scratch != null) {
-                // The driver waits for what runs with it.
-                scratch.close();
-            }
-        }
-    }
-
     /** No query, or nothing that a query could see: zeros, and an lse of minus infinity. */
     private static Execution withoutKeys(AttentionRequest r) {
         Tensor out = r.out();
@@ -522,7 +484,7 @@ final class CudaBackend implements DeviceBackend {
         for (long i = 0; r.lse() != null && i < r.lse().size(); i++) {
             r.lse().data().set(ValueLayout.JAVA_FLOAT_UNALIGNED, i * Float.BYTES, Float.NEGATIVE_INFINITY);
         }
-        return new Execution(List.of(), report(r.watchV() ? 0 : NOT_WATCHED));
+        return new Execution(List.of(), report(r.watchV() ? 0 : NOT_WATCHED), "");
     }
 
     /** The same on the GPU. */

@@ -1,6 +1,7 @@
 package io.sage4j.backend;
 
 import io.sage4j.AttentionResult.StepTime;
+import io.sage4j.DType;
 import io.sage4j.Layout;
 import io.sage4j.Tensor;
 import io.sage4j.cuda.CudaContext;
@@ -59,20 +60,38 @@ final class CudaLane {
         return pinned.get(pinnedUsed++).segment().asSlice(0, bytes);
     }
 
-    /** A tensor copied to the GPU. */
-    Placed upload(Tensor t, Layout layout) {
-        long bytes = Staging.stagedBytes(t);
+    /**
+     * A tensor that was copied to the GPU.
+     *
+     * @param place where it is
+     * @param exponent of the power of two that its numbers were multiplied by on the way
+     */
+    record Uploaded(Placed place, int exponent) {}
+
+    /** A tensor copied to the GPU; FP32 is rounded to FP16 on the way. */
+    Uploaded upload(Tensor t, Layout layout) {
+        long bytes = stagedBytes(t);
         DeviceMemory to = memory(bytes);
         MemorySegment host = pinned(bytes);
-        Staging.copyIn(t, layout, host);
+        int exponent = 0;
+        if (t.dtype() == DType.FLOAT32) {
+            exponent = HalfStaging.copyIn(t, layout, host);
+        } else {
+            Staging.copyIn(t, layout, host);
+        }
         stream.upload(host, to, 0);
-        return placed(to, t, layout);
+        return new Uploaded(placed(to.address(), t, layout), exponent);
+    }
+
+    /** Bytes that a tensor takes on the GPU. */
+    static long stagedBytes(Tensor t) {
+        return Staging.stagedElements(t) * CudaBackend.kernelType(t.dtype()).bytes();
     }
 
     /** Where kernels find the elements of a staged tensor. */
-    static Placed placed(DeviceMemory memory, Tensor t, Layout layout) {
+    static Placed placed(long address, Tensor t, Layout layout) {
         long[] strides = Staging.stagedStrides(t, layout);
-        return new Placed(memory.address(), strides[0], strides[1], strides[2]);
+        return new Placed(address, strides[0], strides[1], strides[2]);
     }
 
     /** Host memory that has the device memory's content after {@link #await}. */

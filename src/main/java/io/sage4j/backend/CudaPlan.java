@@ -17,11 +17,13 @@ import io.sage4j.numeric.Scheme;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.plan.NativeDevice;
+import io.sage4j.plan.Refusal;
 import io.sage4j.ptx.Arch;
 import io.sage4j.ptx.Kernel;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -117,6 +119,11 @@ final class CudaPlan {
                 }
             }
         }
+    }
+
+    /** Why there is no native kernel for a call; empty if there is one. Quick. */
+    static Optional<Refusal> refusal(Arch arch, DeviceInfo info, NativeAttention.Call call) {
+        return NativeAttention.refusal(new Recording(arch, info, false), call);
     }
 
     /** Lays a small call out and throws it away; see {@link Rehearsal}. */

@@ -41,7 +41,12 @@ final class Staging {
 
     /** Bytes of what {@link #copyIn} makes of a tensor. */
     static long stagedBytes(Tensor t) {
-        return (isCompact(t) ? t.span() : t.size()) * t.dtype().bytes();
+        return stagedElements(t) * t.dtype().bytes();
+    }
+
+    /** Elements of that, gaps between them included. */
+    static long stagedElements(Tensor t) {
+        return isCompact(t) ? t.span() : t.size();
     }
 
     /** How the plan's kernels are to read a mask; sizes of 1 broadcast. */
@@ -130,7 +135,7 @@ final class Staging {
     }
 
     /** Whether copying the whole span moves no more than the elements: no gaps (broadcast dimensions are fine). */
-    private static boolean isCompact(Tensor t) {
+    static boolean isCompact(Tensor t) {
         return t.span() <= t.size();
     }
 

@@ -10,8 +10,10 @@ import io.sage4j.plan.AttentionPlan;
 import io.sage4j.plan.AttentionProblem;
 import io.sage4j.plan.Counts;
 import io.sage4j.plan.DeviceSettings;
+import io.sage4j.plan.Refusal;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.TornadoVMBackendType;
@@ -79,6 +81,20 @@ final class TaskGraphBackend implements AttentionBackend {
     @Override
     public String name() {
         return name;
+    }
+
+    @Override
+    public Optional<Refusal> refusal(AttentionRequest request) {
+        if (request.q().isOnDevice()) {
+            return Optional.of(new Refusal(
+                    "backend " + name + " does not reach GPU memory", "copy the tensors, or open backend cuda"));
+        }
+        try {
+            AttentionPlan.check(key(request).problem(), device);
+            return Optional.empty();
+        } catch (SageException e) {
+            return Optional.of(new Refusal("backend " + name + ": " + e.getMessage(), "split the call"));
+        }
     }
 
     @Override
@@ -196,7 +212,8 @@ final class TaskGraphBackend implements AttentionBackend {
                 plan.steps().stream()
                         .map(s -> new StepTime(s.name(), s.nanos()))
                         .toList(),
-                new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal(), -1));
+                new NumericReport(counts.nonFinite(), counts.saturated(), counts.vFlushed(), counts.vTotal(), -1),
+                "");
     }
 
     private static void copyIn(Tensor t, Layout layout, TornadoNativeArray array) {

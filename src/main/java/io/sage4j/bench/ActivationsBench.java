@@ -6,6 +6,7 @@ import io.sage4j.Sage;
 import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import io.sage4j.bench.Measurement.Accuracy;
+import io.sage4j.bench.Measurement.Elsewhere;
 import io.sage4j.io.NdArray;
 import io.sage4j.io.Safetensors;
 import java.io.IOException;
@@ -117,6 +118,7 @@ public final class ActivationsBench {
                 sizes(first.k),
                 first.q.dtype().toString(),
                 Notation.of(spec.causal()),
+                Elsewhere.of(results.getLast(), sage),
                 results.size() - timed.size(),
                 Times.of(timed.stream().mapToLong(AttentionResult::totalNanos).toArray()),
                 AttentionBench.stepMedians(timed),

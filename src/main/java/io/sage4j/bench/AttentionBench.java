@@ -103,6 +103,7 @@ public record AttentionBench(
                 List.of(batch, heads, tokens, headDim),
                 dtype.toString(),
                 Notation.of(causal),
+                Measurement.Elsewhere.of(results.getLast(), sage),
                 warmup,
                 Times.of(nanos),
                 stepMedians(results),

@@ -23,7 +23,7 @@ import java.util.concurrent.TimeUnit;
  * @param commit commit of the source, {@code -dirty} if it was changed since; "unknown" outside a clone
  * @param command arguments of sage4j
  * @param machine where it ran
- * @param backend backend that ran
+ * @param backend backend in use; a measurement that was taken on another one says so
  * @param backendReason why that one
  * @param measurements what was found
  */

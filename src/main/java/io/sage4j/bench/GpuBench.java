@@ -129,6 +129,7 @@ public record GpuBench(
                     shape,
                     dtype.toString(),
                     Notation.of(causal),
+                    null,
                     WARMUP,
                     Times.of(nanos),
                     steps,

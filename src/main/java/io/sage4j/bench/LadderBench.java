@@ -191,6 +191,7 @@ public record LadderBench(
                 shape.list(),
                 DType.FLOAT16.toString(),
                 Notation.of(AttentionSpec.Causal.NONE),
+                null,
                 WARMUP,
                 Times.of(results.stream().mapToLong(AttentionResult::totalNanos).toArray()),
                 AttentionBench.stepMedians(results),

@@ -1,6 +1,8 @@
 package io.sage4j.bench;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import io.sage4j.AttentionResult;
+import io.sage4j.Sage;
 import io.sage4j.oracle.Metrics;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +19,7 @@ import java.util.stream.DoubleStream;
  * @param kvShape k and v likewise
  * @param dtype element type of the inputs and the output
  * @param causal none, top-left or bottom-right
+ * @param elsewhere backend that ran, where {@code auto} took another one than the record's; null if it did not
  * @param warmupRuns runs before those that were timed
  * @param times times of the whole call
  * @param stepMedianMs median time of each step on the device, in milliseconds
@@ -33,6 +36,7 @@ public record Measurement(
         List<Long> kvShape,
         String dtype,
         String causal,
+        Elsewhere elsewhere,
         int warmupRuns,
         Times times,
         Map<String, Double> stepMedianMs,
@@ -47,6 +51,21 @@ public record Measurement(
      * @param metrics the distance
      */
     public record Accuracy(String part, long rows, boolean sampled, Metrics metrics) {}
+
+    /**
+     * Another backend than the record's.
+     *
+     * @param backend backend that ran
+     * @param reason why not the record's
+     */
+    public record Elsewhere(String backend, String reason) {
+        /** Null if the result is from the backend that the record of this Sage names. */
+        static Elsewhere of(AttentionResult result, Sage sage) {
+            return result.backend().equals(sage.backend())
+                    ? null
+                    : new Elsewhere(result.backend(), result.backendReason());
+        }
+    }
 
     /** Smallest cosine similarity over the parts. */
     public double worstCosine() {

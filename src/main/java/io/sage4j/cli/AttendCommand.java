@@ -117,14 +117,19 @@ final class AttendCommand implements Callable<Integer> {
         if (smScale != null) {
             wanted.smScale(smScale);
         }
-        Variant variant;
         AttentionResult result;
         Accuracy accuracy = null;
         try (Sage sage = Sage.open(backend.name());
                 Progress progress = Progress.start("attend", Progress.UNKNOWN, json || quiet)) {
-            variant = variantOptions.variant(sage, Math.toIntExact(in.q().size(Tensor.RANK - 1)));
-            progress.on(variant.name());
-            AttentionSpec attention = (variantOptions.isOpen() ? wanted : wanted.variant(variant)).build();
+            if (variantOptions.isOpen()) {
+                progress.on("attention");
+            } else {
+                Variant variant =
+                        variantOptions.variant(sage, Math.toIntExact(in.q().size(Tensor.RANK - 1)));
+                progress.on(variant.name());
+                wanted.variant(variant);
+            }
+            AttentionSpec attention = wanted.build();
             result = sage.attend(in.q(), in.k(), in.v(), attention);
             if (check) {
                 progress.on("exact attention, to check");
@@ -136,9 +141,9 @@ final class AttendCommand implements Callable<Integer> {
             throw new SageException(ErrorLine.noMemory(e, ", the tensors alone take " + bytes(in)), e);
         }
         if (json) {
-            spec.commandLine().getOut().println(Json.text(describe(in, variant, result, accuracy)));
+            spec.commandLine().getOut().println(Json.text(describe(in, result, accuracy)));
         } else if (!quiet || check) {
-            print(spec.commandLine().getOut(), variant, result, accuracy);
+            print(spec.commandLine().getOut(), result, accuracy);
         }
         return 0;
     }
@@ -151,8 +156,9 @@ final class AttendCommand implements Callable<Integer> {
         return ErrorLine.megabytes(bytes);
     }
 
-    private void print(PrintWriter out, Variant variant, AttentionResult result, Accuracy accuracy) {
+    private void print(PrintWriter out, AttentionResult result, Accuracy accuracy) {
         if (!quiet) {
+            Variant variant = result.chosenVariant();
             out.printf(
                     Locale.ROOT,
                     "%s: %s, %s on %s (%s), %.1f ms%n",
@@ -170,6 +176,9 @@ final class AttendCommand implements Callable<Integer> {
                     + result.steps().stream()
                             .map(s -> String.format(Locale.ROOT, "%s %.1f ms", s.name(), s.nanos() / 1e6))
                             .collect(Collectors.joining(", ")));
+            if (!result.inputs().isEmpty()) {
+                out.println("  inputs: " + result.inputs());
+            }
             out.println("  " + describe(result.report()));
             if (result.report().heavyVChannels() > 0) {
                 out.println("  " + heavy(result));
@@ -201,8 +210,7 @@ final class AttendCommand implements Callable<Integer> {
                 : "this backend does not count non-finite, saturated and flushed values";
     }
 
-    private Map<String, Object> describe(
-            InputOptions.Inputs in, Variant variant, AttentionResult result, Accuracy accuracy) {
+    private Map<String, Object> describe(InputOptions.Inputs in, AttentionResult result, Accuracy accuracy) {
         Map<String, Object> fields = new LinkedHashMap<>();
         fields.put("output", output.out().toString());
         fields.put("lseOutput", output.lseOut() == null ? null : output.lseOut().toString());
@@ -214,11 +222,12 @@ final class AttendCommand implements Callable<Integer> {
         fields.put("mask", in.mask() == null ? null : in.mask().toString());
         fields.put("causal", Notation.of(causal));
         fields.put("smScale", smScale == null ? 1 / Math.sqrt(in.q().size(Tensor.RANK - 1)) : smScale);
-        fields.put("variant", VariantsCommand.describe(variant));
+        fields.put("variant", VariantsCommand.describe(result.chosenVariant()));
         fields.put("ranAs", VariantsCommand.describe(result.variant()));
         fields.put("variantReason", result.variantReason());
         fields.put("backend", result.backend());
         fields.put("backendReason", result.backendReason());
+        fields.put("inputs", result.inputs());
         fields.put("totalMs", result.totalNanos() / 1e6);
         fields.put("stepMs", steps(result.steps()));
         fields.put("report", report(result.report()));

@@ -8,7 +8,8 @@ final class BackendOption {
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = "auto",
-            description = "Where to run, a name from 'sage4j devices'. Default: auto, the fastest.")
+            description =
+                    "Where to run, a name from 'sage4j devices'. Default: auto, for each call the fastest that takes it.")
     private String name;
 
     String name() {

@@ -15,8 +15,10 @@ import java.io.PrintWriter;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -184,6 +186,7 @@ final class DemoCommand implements Callable<Integer> {
                     format("%.2f", m.gigaOps()));
         }
         table.print(out);
+        printElsewhere(out, found);
         out.println();
         out.println(
                 "Against exact attention in double; worst and mean over the layers. Time: median over the layers but"
@@ -200,6 +203,16 @@ final class DemoCommand implements Callable<Integer> {
                         format("%.6f", m.worstCosine()),
                         format("%.5f", m.worstRelativeL1())));
         smooth.print(out);
+    }
+
+    /** What auto did not run on the backend that the head of the page names. */
+    private static void printElsewhere(PrintWriter out, BenchRecord found) {
+        Map<Measurement.Elsewhere, List<String>> elsewhere = new LinkedHashMap<>();
+        found.measurements().stream().filter(m -> m.elsewhere() != null).forEach(m -> elsewhere
+                .computeIfAbsent(m.elsewhere(), where -> new ArrayList<>())
+                .add(m.variant()));
+        elsewhere.forEach((where, variants) ->
+                out.println("On " + where.backend() + " (" + where.reason() + "): " + String.join(", ", variants)));
     }
 
     private static String format(String pattern, double value) {

@@ -131,6 +131,7 @@ final class DevicesCommand implements Callable<Integer> {
         TextTable table = new TextTable("backend", "can run", "on, or why not");
         backends.forEach(b -> table.row(b.name(), b.available() ? "yes" : "no", b.detail()));
         table.print(out);
+        out.println(auto(backends));
         print(out, tornado);
         lacking()
                 .forEach((backend, variants) ->
@@ -138,6 +139,21 @@ final class DevicesCommand implements Callable<Integer> {
         gpus.print(out);
         print(probes(gpus), out);
         return 0;
+    }
+
+    /** What backend auto does with these. */
+    static String auto(List<Sage.Backend> backends) {
+        List<String> able = backends.stream()
+                .filter(Sage.Backend::available)
+                .map(Sage.Backend::name)
+                .toList();
+        return switch (able.size()) {
+            case 0 -> "auto: nothing can run here";
+            case 1 -> "auto: every call runs on " + able.get(0);
+            default ->
+                "auto: a call runs on the first of " + String.join(", ", able)
+                        + " that takes it; its result says on which, and why not on one before";
+        };
     }
 
     /** TornadoVM's devices, as the launcher found them in TORNADOVM_HOME. */

@@ -2,6 +2,7 @@ package io.sage4j.cli;
 
 import io.sage4j.Sage;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import io.sage4j.bench.BenchRecord;
 import io.sage4j.bench.Json;
 import io.sage4j.bench.LadderBench;
@@ -92,9 +93,11 @@ final class LadderCommand implements Callable<Integer> {
         options.check();
         String name;
         String reason;
-        try (Sage opened = Sage.open(options.backend())) {
+        // The ladder is that of the Java kernels: by auto on what runs these.
+        boolean auto = options.backend().equals(Backends.AUTO);
+        try (Sage opened = Sage.open(auto ? Backends.javaKernels() : options.backend())) {
             name = opened.backend();
-            reason = opened.backendReason();
+            reason = auto ? "auto: the fastest for Java kernels" : opened.backendReason();
         }
         LadderBench bench =
                 new LadderBench(which, headDims, tokens.stream().sorted().toList(), batch, heads, runs, turns);

@@ -154,6 +154,23 @@ public final class AttentionPlan implements AutoCloseable {
             KernelConfig config,
             TornadoDevice device,
             DeviceSettings settings) {
+        check(problem, device);
+        HostMemory memory = HostMemory.of(device);
+        try {
+            return new AttentionPlan(problem, bindings, config, device, settings, memory);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Checks what a device can do and an array can hold, for the most part: what a plan would refuse when its arrays are made is
+     * not all of it.
+     *
+     * @throws SageException if there can be no plan
+     */
+    public static void check(AttentionProblem problem, TornadoDevice device) {
         try {
             problem.rung().requireFits(problem.scheme());
         } catch (IllegalArgumentException e) {
@@ -167,13 +184,6 @@ public final class AttentionPlan implements AutoCloseable {
             } else {
                 PlainSteps.check(problem);
             }
-        }
-        HostMemory memory = HostMemory.of(device);
-        try {
-            return new AttentionPlan(problem, bindings, config, device, settings, memory);
-        } catch (RuntimeException | Error e) {
-            memory.close();
-            throw e;
         }
     }
 

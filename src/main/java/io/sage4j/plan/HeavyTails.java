@@ -51,8 +51,8 @@ public final class HeavyTails {
      */
     public static long count(Tensor v, Layout layout, AttentionShape shape, Scheme scheme) {
         int heads = Math.multiplyExact(shape.batch(), shape.kvHeads());
-        return IntStream.range(0, heads)
-                .parallel()
+        IntStream all = IntStream.range(0, heads);
+        return (HostThreads.mayShare(v) ? all.parallel() : all)
                 .mapToLong(head -> ofHead(v, layout, shape, scheme, head))
                 .sum();
     }

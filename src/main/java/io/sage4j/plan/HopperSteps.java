@@ -75,13 +75,17 @@ final class HopperSteps extends NativeSteps {
         return new KeysAndValues(k, v, kMean, vMean);
     }
 
-    Attend attend(String step, Scheme by, Watch watch) {
+    /** @throws IllegalArgumentException saying what the kernel, or this GPU, cannot do */
+    WgmmaAttentionSpec spec(Scheme by, Watch watch) {
         if (device.arch() != Arch.SM_90A) {
             throw new IllegalArgumentException("schemes on Hopper tiles need a Hopper GPU, this one is "
                     + device.arch().ptx() + ": take a variant without sm90 in its name");
         }
-        WgmmaAttentionSpec spec =
-                new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
+        return new WgmmaAttentionSpec(by, dim, isCausal(), call.lse() != 0, call.type(), stores(), watch, quantizesQ);
+    }
+
+    Attend attend(String step, Scheme by, Watch watch) {
+        WgmmaAttentionSpec spec = spec(by, watch);
         // Who watches V starts two kernels, one of them for nothing: no parts then.
         boolean parted = watch == Watch.NONE;
         WorkPlan plan = WorkPlan.of(

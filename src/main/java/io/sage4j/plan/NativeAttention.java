@@ -25,6 +25,7 @@ import io.sage4j.ptx.kernel.VTarget;
 import io.sage4j.ptx.kernel.Watch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Quantized attention as a sequence of native kernels: the one place that knows their order, grids and arguments. Schemes
@@ -111,24 +112,66 @@ public final class NativeAttention extends NativeSteps {
      * @throws SageException if there is no native kernel for it, with the reason, before anything was started
      */
     public static long run(NativeDevice device, Call call) {
-        boolean wgmma = call.scheme().tiles().equals(TileShape.WGMMA);
-        int most = wgmma ? WgmmaLayout.MAX_DIM : MmaAttentionSpec.MAX_DIM;
-        if (call.shape().headDim() > most) {
-            throw new SageException("the native kernels" + (wgmma ? " on Hopper tiles" : "") + " take head_dim up to "
-                    + most + ", this call has " + call.shape().headDim() + "; use another "
-                    + (wgmma ? "variant or backend" : "backend"));
-        }
+        refusal(device, call).ifPresent(Refusal::raise);
         try {
             return new NativeAttention(device, call).start();
         } catch (IllegalArgumentException e) {
-            throw new SageException("no native kernel for this call: " + e.getMessage() + "; use another backend", e);
+            throw noKernel(e).exception();
         } catch (ArithmeticException e) {
-            throw new SageException("the native kernels count heads and rows in 31 bits: split the batch", e);
+            throw tooMany().exception();
+        }
+    }
+
+    /**
+     * Why there is no native kernel for a call; empty if there is one. Nothing is laid out or generated for the answer.
+     *
+     * @param device on which nothing is started
+     */
+    public static Optional<Refusal> refusal(NativeDevice device, Call call) {
+        boolean wgmma = call.scheme().tiles().equals(TileShape.WGMMA);
+        int most = wgmma ? WgmmaLayout.MAX_DIM : MmaAttentionSpec.MAX_DIM;
+        if (call.shape().headDim() > most) {
+            String tiles = wgmma ? " on Hopper tiles" : "";
+            return Optional.of(new Refusal(
+                    "the native kernels" + tiles + " take head_dim up to " + most + ", this call has "
+                            + call.shape().headDim(),
+                    "use another " + (wgmma ? "variant or backend" : "backend")));
+        }
+        try {
+            new NativeAttention(device, call).checkSpecs();
+            return Optional.empty();
+        } catch (IllegalArgumentException e) {
+            return Optional.of(noKernel(e));
+        } catch (ArithmeticException e) {
+            return Optional.of(tooMany());
+        }
+    }
+
+    private static Refusal noKernel(IllegalArgumentException e) {
+        return new Refusal("no native kernel for this call: " + e.getMessage(), "use another backend");
+    }
+
+    private static Refusal tooMany() {
+        return new Refusal("the native kernels count heads and rows in 31 bits", "split the batch");
+    }
+
+    /** The specs of the attention kernels refuse what no kernel can do. */
+    private void checkSpecs() {
+        checkSpec(scheme);
+        if (call.ifHeavy() != null) {
+            checkSpec(call.ifHeavy());
+        }
+    }
+
+    private void checkSpec(Scheme by) {
+        if (wgmma) {
+            hopper.spec(by, Watch.NONE);
+        } else {
+            mmaSpec(by, Watch.NONE);
         }
     }
 
     private long start() {
-        // The attention kernels first: their specs refuse what no kernel can do.
         List<Attend> attends = new ArrayList<>();
         if (call.ifHeavy() == null) {
             attends.add(attend("attend", scheme, Watch.NONE));
@@ -367,8 +410,8 @@ public final class NativeAttention extends NativeSteps {
         return wgmma ? hopper.attend(step, by, watch) : mmaAttend(step, by, watch);
     }
 
-    private Attend mmaAttend(String step, Scheme by, Watch watch) {
-        MmaAttentionSpec spec = new MmaAttentionSpec(
+    private MmaAttentionSpec mmaSpec(Scheme by, Watch watch) {
+        return new MmaAttentionSpec(
                 by,
                 dim,
                 MmaTarget.of(device.arch(), by, dim, call.lse() != 0),
@@ -378,6 +421,10 @@ public final class NativeAttention extends NativeSteps {
                 call.type(),
                 pairedStores(),
                 watch);
+    }
+
+    private Attend mmaAttend(String step, Scheme by, Watch watch) {
+        MmaAttentionSpec spec = mmaSpec(by, watch);
         return (q, k, v, extras) -> {
             List<Object> arguments = attentionArguments(q, k, v, extras, watch);
             if (watch != Watch.NONE) {

@@ -1,5 +1,6 @@
 package io.sage4j.backend;
 
+import io.sage4j.cuda.DriverSearch;
 import io.sage4j.cuda.FakeDriver;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -8,16 +9,28 @@ import java.util.Optional;
 public final class FakeCuda {
     private FakeCuda() {}
 
-    /** The backend, as if it had been asked for by name; compiled kernels go to a folder, or nowhere if it is null. */
-    public static Backends.Choice choice(FakeDriver driver, Path folder) {
-        return choice(driver, 0, folder);
+    /** The backend, asked for by name; compiled kernels go to a folder, or nowhere if it is null. */
+    public static Selection named(FakeDriver driver, Path folder) {
+        return named(driver, 0, folder);
     }
 
     /** The same on another of the driver's GPUs. */
-    public static Backends.Choice choice(FakeDriver driver, int gpu, Path folder) {
-        return new Backends.Choice(
-                new CudaBackend(
-                        driver.search().driver().orElseThrow(), gpu, new KernelStore(Optional.ofNullable(folder))),
-                "asked for by name");
+    public static Selection named(FakeDriver driver, int gpu, Path folder) {
+        return Selection.named(backend(driver, gpu, folder));
+    }
+
+    /** Backend auto of a machine with that driver. */
+    public static Selection auto(FakeDriver driver) {
+        return auto(driver.search());
+    }
+
+    /** The same with what the search for a driver gave. */
+    public static Selection auto(DriverSearch search) {
+        return Backends.auto(Backends.candidates(search, new KernelStore(Optional.empty())));
+    }
+
+    static CudaBackend backend(FakeDriver driver, int gpu, Path folder) {
+        return new CudaBackend(
+                driver.search().driver().orElseThrow(), gpu, new KernelStore(Optional.ofNullable(folder)));
     }
 }

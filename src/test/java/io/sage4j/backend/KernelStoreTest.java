@@ -169,8 +169,7 @@ class KernelStoreTest {
     @Test
     void keysOfRealKernelsAreTheSameInEveryProcess() throws IOException {
         try (FakeDriver driver = new FakeDriver();
-                CudaBackend backend =
-                        (CudaBackend) FakeCuda.choice(driver, folder).backend()) {
+                CudaBackend backend = FakeCuda.backend(driver, 0, folder)) {
             for (String variant : List.of("int8-fp8-sm90", "int8-fp16-sm90", "int8-fp8", "int8-fp16")) {
                 Tensor q = backend.allocate(DType.FLOAT16, 1, 2, 100, 64);
                 Tensor out = backend.allocate(DType.FLOAT16, 1, 2, 100, 64);

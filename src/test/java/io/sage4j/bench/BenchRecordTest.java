@@ -30,6 +30,7 @@ class BenchRecordTest {
                 List.of(1L, 2L, keys, 10L),
                 "float16",
                 causal,
+                tokens == keys ? null : new Measurement.Elsewhere("jvm", "auto: backend cuda takes no mask tensor"),
                 3,
                 Times.of(3_000_000, 1_000_000, 2_000_000, 100_000_000),
                 Map.of("attend", 1.5),
@@ -41,8 +42,11 @@ class BenchRecordTest {
 
     @Test
     void isReadBackAsItWasWritten() {
-        BenchRecord record =
-                BenchRecord.now(List.of("bench", "x"), "jvm", "asked for by name", List.of(measurement("none", 4, 4)));
+        BenchRecord record = BenchRecord.now(
+                List.of("bench", "x"),
+                "jvm",
+                "asked for by name",
+                List.of(measurement("none", 4, 4), measurement("none", 4, 5)));
         Path file = folder.resolve("r.json");
         record.write(file);
         assertThat(BenchRecord.read(file)).isEqualTo(record);

@@ -2,8 +2,8 @@ package io.sage4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sage4j.Sage;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,9 +15,7 @@ class LadderBenchTest {
             new LadderBench(List.of(Variant.FLASH, Variant.INT8_FP8), List.of(32), List.of(64, 96), 1, 2, 2, null);
 
     private static String backend() {
-        try (Sage sage = Sage.open("auto")) {
-            return sage.backend();
-        }
+        return Backends.javaKernels();
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.sage4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sage4j.backend.Backends;
 import io.sage4j.io.ElementType;
 import io.sage4j.io.Npy;
 import java.io.IOException;
@@ -270,8 +271,8 @@ class BadInputTest {
                 options("'257', expected a whole number from 1 to 256", "bench", "ladder", "--head-dims", "64,257"),
                 options("'257', expected a whole number from 1 to 256", "explain", "attend", "--head-dim", "257"),
                 options("sage4j: Missing required argument (specify one of these)", "ptx"),
-                options("has no tensors in GPU memory; open backend cuda", onGpu("1x1x8x64")),
-                options("'1x2', expected BxHxNxD", onGpu("1x1x8x64,1x2")),
+                options("has no tensors in GPU memory; open backend cuda", onGpu(Backends.javaKernels(), "1x1x8x64")),
+                options("'1x2', expected BxHxNxD", onGpu("auto", "1x1x8x64,1x2")),
                 options("is no directory", "bench", "attention", "--record", "/none/r.json"),
                 options("'foo', expected one of attend, demo, devices, variants, bench", "foo"),
                 options("unknown variant 'x'", "demo", "--variant", "flash,x"),
@@ -282,8 +283,8 @@ class BadInputTest {
                 options("is no directory", "demo", "--record", "/none/x.json"));
     }
 
-    private static String[] onGpu(String shape) {
-        return new String[] {"bench", "attention", "--on-gpu", "--backend", "auto", "--shape", shape};
+    private static String[] onGpu(String backend, String shape) {
+        return new String[] {"bench", "attention", "--on-gpu", "--backend", backend, "--shape", shape};
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import io.sage4j.cuda.DriverSearch;
 import io.sage4j.cuda.FakeDriver;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -55,6 +56,20 @@ class DevicesCommandTest {
                 .contains("tornado:opencl has no operations for mma-fp16, mma-fp8")
                 .contains("tornado:ptx has no operations for mma-fp8")
                 .doesNotContain("tornado:cuda has no");
+    }
+
+    @Test
+    void saysWhatAutoTakes() {
+        Sage.Backend cuda = new Sage.Backend("cuda", true, "a GPU");
+        Sage.Backend tornado = new Sage.Backend("tornado", false, "TORNADOVM_HOME is not set");
+        Sage.Backend jvm = new Sage.Backend("jvm", true, "2 cores");
+        assertThat(DevicesCommand.auto(List.of(cuda, tornado, jvm)))
+                .isEqualTo(
+                        "auto: a call runs on the first of cuda, jvm that takes it; its result says on which, and why"
+                                + " not on one before");
+        assertThat(DevicesCommand.auto(List.of(tornado, jvm))).isEqualTo("auto: every call runs on jvm");
+        assertThat(DevicesCommand.auto(List.of(tornado))).isEqualTo("auto: nothing can run here");
+        assertThat(CliRun.of("devices").succeeds().out()).contains(DevicesCommand.auto(Sage.backends()));
     }
 
     @Test

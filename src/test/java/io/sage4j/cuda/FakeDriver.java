@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
@@ -77,6 +78,17 @@ public final class FakeDriver implements AutoCloseable {
     int memoryPools = 1;
     /** Memory pools that are there. */
     public int pools;
+
+    /** Sees each launch when it is made, before what follows: may read and write device memory. */
+    public Consumer<Launch> onLaunch = launch -> {};
+
+    /** Number of GPUs. */
+    public int gpus = 2;
+
+    /** Major and minor compute capability of the GPUs. */
+    public int computeMajor = 9;
+
+    public int computeMinor;
 
     /** GPU that memory is said to be of. */
     public int ordinalOfMemory;
@@ -233,7 +245,7 @@ public final class FakeDriver implements AutoCloseable {
     }
 
     synchronized int cuDeviceGetCount(MemorySegment out) {
-        out.reinterpret(4).set(JAVA_INT, 0, 2);
+        out.reinterpret(4).set(JAVA_INT, 0, gpus);
         return started ? 0 : 3;
     }
 
@@ -252,7 +264,8 @@ public final class FakeDriver implements AutoCloseable {
     }
 
     synchronized int cuDeviceGetAttribute(MemorySegment out, int attribute, int device) {
-        Map<Integer, Integer> values = Map.of(75, 9, 76, 0, 16, 132, 38, 50 << 20, 97, 227 << 10, 115, memoryPools);
+        Map<Integer, Integer> values =
+                Map.of(75, computeMajor, 76, computeMinor, 16, 132, 38, 50 << 20, 97, 227 << 10, 115, memoryPools);
         out.reinterpret(4).set(JAVA_INT, 0, values.get(attribute));
         return device >= 70 ? 0 : 101;
     }
@@ -540,7 +553,9 @@ public final class FakeDriver implements AutoCloseable {
                     .reinterpret(sizes.get(i))
                     .toArray(JAVA_BYTE));
         }
-        launches.add(new Launch(kernel, dims, c.get(JAVA_LONG, 32), attributes, arguments));
+        Launch launch = new Launch(kernel, dims, c.get(JAVA_LONG, 32), attributes, arguments);
+        launches.add(launch);
+        onLaunch.accept(launch);
         return 0;
     }
 

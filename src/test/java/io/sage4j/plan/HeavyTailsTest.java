@@ -18,6 +18,8 @@ import io.sage4j.oracle.ExactAttention;
 import io.sage4j.oracle.Metrics;
 import io.sage4j.oracle.RandomInputs;
 import io.sage4j.oracle.VariantModel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -148,6 +150,21 @@ class HeavyTailsTest {
                     Tensor.of(in.v(), 1, 1, 200, 16));
             assertThat(result.variant()).isEqualTo(Variant.INT8_FP8_F16ACC);
             assertThat(result.report().heavyVChannels()).isZero();
+        }
+    }
+
+    /** Memory of a confined arena is for its own thread: no other looks. */
+    @Test
+    void looksAtMemoryOfOneThread() {
+        int heads = 64;
+        try (Arena arena = Arena.ofConfined()) {
+            float[] v = tail(heads * 300, 3, SEED);
+            Tensor heap = Tensor.of(v, 1, heads, 300, 1);
+            Tensor confined = Tensor.of(arena.allocateFrom(ValueLayout.JAVA_FLOAT, v), DType.FLOAT32, 1, heads, 300, 1);
+            AttentionShape shape = new AttentionShape(1, heads, heads, 1, 300, 1);
+            assertThat(HeavyTails.count(confined, Layout.HND, shape, NARROW))
+                    .isEqualTo(HeavyTails.count(heap, Layout.HND, shape, NARROW))
+                    .isPositive();
         }
     }
 }

@@ -35,6 +35,9 @@ public final class AttentionPlan implements AutoCloseable {
     /** TornadoVM keeps the profile of every run for as long as the plan lives, and gives all of them at once. */
     private static final int MOST_TIMED_RUNS = 1000;
 
+    /** Runs that one TornadoVM plan object is asked for: it keeps what came of each. */
+    private static final int RUNS_OF_A_VIEW = 256;
+
     /** Longest sequence. */
     private static final int MAX_LENGTH = 1 << 30;
 
@@ -60,6 +63,7 @@ public final class AttentionPlan implements AutoCloseable {
     private final List<String> stepNames;
     private final TornadoExecutionPlan execution;
     private final boolean timed;
+    private TornadoExecutionPlan view;
     private TornadoExecutionResult result;
     private int runs;
 
@@ -107,13 +111,15 @@ public final class AttentionPlan implements AutoCloseable {
         }
         steps.graph.transferToHost(DataTransferMode.UNDER_DEMAND, betweenSteps());
         stepNames = steps.steps();
-        TornadoExecutionPlan placed = new TornadoExecutionPlan(steps.graph.snapshot())
-                .withGridScheduler(steps.grids)
-                .withDevice(device);
+        // Each call changes the one plan and also gives an object that describes all calls before it, which TornadoVM
+        // writes out at every run.
+        execution = new TornadoExecutionPlan(steps.graph.snapshot());
+        execution.withGridScheduler(steps.grids);
+        execution.withDevice(device);
         // TornadoVM 5.2.0 has flags for OpenCL's compiler alone.
-        execution = device.getTornadoVMBackend() == TornadoVMBackendType.OPENCL
-                ? placed.withCompilerFlags(TornadoVMBackendType.OPENCL, settings.compilerFlags())
-                : placed;
+        if (device.getTornadoVMBackend() == TornadoVMBackendType.OPENCL) {
+            execution.withCompilerFlags(TornadoVMBackendType.OPENCL, settings.compilerFlags());
+        }
         if (timed) {
             execution.withProfiler(ProfilerMode.SILENT);
         }
@@ -259,17 +265,19 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** Computes the output from what the input arrays hold now. */
     public void run() {
-        runs++;
         if (execution == null) {
             writeEmpty();
             return;
         }
+        if (runs++ % RUNS_OF_A_VIEW == 0) {
+            view = execution.withAllGraphs();
+        }
         if (result == null && TornadoApi.isReal()) {
             synchronized (COMPILING) {
-                result = execution.execute();
+                result = view.execute();
             }
         } else {
-            result = execution.execute();
+            result = view.execute();
         }
     }
 

@@ -27,7 +27,7 @@ public final class Backends {
     private static final Pattern GPU = Pattern.compile(CUDA + ":(\\d{1,3})");
 
     /** System property: which of TornadoVM's backends this JVM was started with; the launcher sets it. */
-    private static final String TORNADO_KIND = "sage4j.tornado.backend";
+    public static final String TORNADO_KIND = "sage4j.tornado.backend";
 
     /** System property: which device of it, as {@code sage4j devices} numbers them; the launcher sets it. */
     private static final String TORNADO_DEVICE = "sage4j.tornado.device";

@@ -11,6 +11,7 @@ import io.sage4j.plan.AttentionProblem;
 import io.sage4j.plan.Counts;
 import io.sage4j.plan.DeviceSettings;
 import io.sage4j.plan.Refusal;
+import io.sage4j.plan.SourceOrder;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.Optional;
@@ -38,6 +39,7 @@ final class TaskGraphBackend implements AttentionBackend {
      */
     TaskGraphBackend(String name, int deviceIndex) {
         this.name = name;
+        SourceOrder.fix();
         try {
             device = TornadoDevices.device(name, deviceIndex);
             settings = DeviceSettings.of(device);

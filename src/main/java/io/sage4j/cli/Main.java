@@ -1,6 +1,8 @@
 package io.sage4j.cli;
 
+import io.sage4j.backend.Backends;
 import io.sage4j.io.OneLine;
+import io.sage4j.plan.SourceOrder;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.FilterOutputStream;
@@ -20,6 +22,9 @@ public final class Main {
 
     /** Runs a command and ends the JVM with its exit status: 0 done, 2 bad input, 1 an error of sage4j itself. */
     public static void main(String[] arguments) {
+        if (System.getProperty(Backends.TORNADO_KIND) != null) {
+            SourceOrder.fix();
+        }
         PrintWriter err = new PrintWriter(System.err, true);
         int status = run(new FileOutputStream(FileDescriptor.out), System.out.charset(), err, arguments);
         err.flush();

@@ -147,7 +147,9 @@ class LauncherTest {
         assertThat(run.out())
                 .contains(
                         "-Dtornado.recover.bailout=False",
-                        "-Dtornado.max.events=512",
+                        "-Dtornado.max.events=64",
+                        "-Dtornado.vmflush=False",
+                        "-Dtornado.eventpool.size=256",
                         "-Dsage4j.tornado.backend=opencl",
                         "-Djava.library.path=" + sdk + "/lib",
                         "@" + sdk + "/etc/exportLists/common-exports",

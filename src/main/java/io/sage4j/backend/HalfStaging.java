@@ -6,7 +6,6 @@ import io.sage4j.plan.HostThreads;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.LongStream;
 
 /**
  * FP32 tensors of the host for kernels that take FP16: rounded to nearest even on the way into staged memory, which lies as
@@ -156,21 +155,17 @@ final class HalfStaging {
 
     /** All elements of a tensor, in shares for several threads if they are many and the memory is for any thread. */
     private static void forRuns(Tensor t, Layout layout, Run run) {
+        boolean isShared = HostThreads.mayShare(t.data());
         if (Staging.isCompact(t)) {
             long span = t.span();
-            forShares(t, span, SHARE, (from, to) -> blocks(from, from, to - from, run));
+            HostThreads.run(span, SHARE, isShared, (from, to) -> blocks(from, from, to - from, run));
             return;
         }
-        long heads = t.size(layout.headAxis());
-        long tokens = t.size(layout.tokenAxis());
         long row = t.size(3);
-        long rows = t.size(0) * heads * tokens;
-        forShares(t, rows, Math.max(1, SHARE / Math.max(1, row)), (from, to) -> {
+        long rows = t.size(0) * t.size(1) * t.size(2);
+        HostThreads.run(rows, Math.max(1, SHARE / Math.max(1, row)), isShared, (from, to) -> {
             for (long r = from; r < to; r++) {
-                long at = r / tokens / heads * t.stride(0)
-                        + r / tokens % heads * t.stride(layout.headAxis())
-                        + r % tokens * t.stride(layout.tokenAxis());
-                blocks(at, r * row, row, run);
+                blocks(Staging.rowStart(t, layout, r), r * row, row, run);
             }
         });
     }
@@ -179,20 +174,5 @@ final class HalfStaging {
         for (long done = 0; done < count; done += BLOCK) {
             run.take(at + done, staged + done, (int) Math.min(BLOCK, count - done));
         }
-    }
-
-    @FunctionalInterface
-    private interface Share {
-        void take(long from, long to);
-    }
-
-    private static void forShares(Tensor t, long count, long share, Share work) {
-        if (count <= share || !HostThreads.mayShare(t)) {
-            work.take(0, count);
-            return;
-        }
-        LongStream.range(0, Math.ceilDiv(count, share))
-                .parallel()
-                .forEach(n -> work.take(n * share, Math.min(count, (n + 1) * share)));
     }
 }

@@ -4,6 +4,7 @@ import io.sage4j.DType;
 import io.sage4j.Layout;
 import io.sage4j.SageException;
 import io.sage4j.Tensor;
+import io.sage4j.plan.HostThreads;
 import io.sage4j.plan.MaskView;
 import io.sage4j.plan.TensorView;
 import java.lang.foreign.MemorySegment;
@@ -15,6 +16,9 @@ import java.lang.foreign.ValueLayout;
  */
 final class Staging {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    /** Bytes that one thread copies at a time. */
+    private static final long SHARE_BYTES = 1 << 19;
 
     private Staging() {}
 
@@ -73,40 +77,45 @@ final class Staging {
 
     /** Copies a tensor into an array that {@link #view} describes. */
     static void copyIn(Tensor t, Layout layout, MemorySegment array) {
-        long unit = t.dtype().bytes();
-        if (isCompact(t)) {
-            MemorySegment.copy(t.data(), 0, array, 0, t.span() * unit);
-            return;
-        }
-        copyRows(t, layout, array, true);
+        copy(t, layout, array, true);
     }
 
     /** Copies an array that {@link #view} describes into a tensor. */
     static void copyOut(MemorySegment array, Tensor t, Layout layout) {
-        long unit = t.dtype().bytes();
-        if (isCompact(t)) {
-            MemorySegment.copy(array, 0, t.data(), 0, t.span() * unit);
-            return;
-        }
-        copyRows(t, layout, array, false);
+        copy(t, layout, array, false);
     }
 
-    private static void copyRows(Tensor t, Layout layout, MemorySegment array, boolean in) {
+    private static void copy(Tensor t, Layout layout, MemorySegment array, boolean in) {
+        MemorySegment data = t.data();
+        boolean isShared = HostThreads.mayShare(data) && HostThreads.mayShare(array);
+        if (isCompact(t)) {
+            long bytes = t.span() * t.dtype().bytes();
+            HostThreads.run(bytes, SHARE_BYTES, isShared, (from, to) -> move(data, from, array, from, to - from, in));
+            return;
+        }
         long row = t.size(3) * t.dtype().bytes();
-        long next = 0;
-        for (long b = 0; b < t.size(0); b++) {
-            for (long h = 0; h < t.size(layout.headAxis()); h++) {
-                for (long n = 0; n < t.size(layout.tokenAxis()); n++) {
-                    long at = (b * t.stride(0) + h * t.stride(layout.headAxis()) + n * t.stride(layout.tokenAxis()))
-                            * t.dtype().bytes();
-                    if (in) {
-                        MemorySegment.copy(t.data(), at, array, next, row);
-                    } else {
-                        MemorySegment.copy(array, next, t.data(), at, row);
-                    }
-                    next += row;
-                }
+        long rows = t.size(0) * t.size(1) * t.size(2);
+        HostThreads.run(rows, Math.max(1, SHARE_BYTES / Math.max(1, row)), isShared, (from, to) -> {
+            for (long r = from; r < to; r++) {
+                move(data, rowStart(t, layout, r) * t.dtype().bytes(), array, r * row, row, in);
             }
+        });
+    }
+
+    /** Element where a row starts, counted head by head, token by token. */
+    static long rowStart(Tensor t, Layout layout, long row) {
+        long heads = t.size(layout.headAxis());
+        long tokens = t.size(layout.tokenAxis());
+        return row / tokens / heads * t.stride(0)
+                + row / tokens % heads * t.stride(layout.headAxis())
+                + row % tokens * t.stride(layout.tokenAxis());
+    }
+
+    private static void move(MemorySegment data, long at, MemorySegment array, long staged, long bytes, boolean in) {
+        if (in) {
+            MemorySegment.copy(data, at, array, staged, bytes);
+        } else {
+            MemorySegment.copy(array, staged, data, at, bytes);
         }
     }
 

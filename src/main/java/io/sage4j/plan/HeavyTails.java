@@ -52,7 +52,7 @@ public final class HeavyTails {
     public static long count(Tensor v, Layout layout, AttentionShape shape, Scheme scheme) {
         int heads = Math.multiplyExact(shape.batch(), shape.kvHeads());
         IntStream all = IntStream.range(0, heads);
-        return (HostThreads.mayShare(v) ? all.parallel() : all)
+        return (HostThreads.mayShare(v.data()) ? all.parallel() : all)
                 .mapToLong(head -> ofHead(v, layout, shape, scheme, head))
                 .sum();
     }

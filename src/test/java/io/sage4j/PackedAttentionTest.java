@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sage4j.AttentionSpec.Causal;
+import io.sage4j.backend.Backends;
 import io.sage4j.cuda.FakeDriver;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.oracle.AttentionInputs;
@@ -79,7 +80,7 @@ class PackedAttentionTest {
         Tensor q = pack(in.stream().map(AttentionInputs::q).toList(), HEADS, layout);
         Tensor k = pack(in.stream().map(AttentionInputs::k).toList(), KV_HEADS, layout);
         Tensor v = pack(in.stream().map(AttentionInputs::v).toList(), KV_HEADS, layout);
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             PackedResult packed = sage.attendPacked(q, k, v, starts(qoLen), starts(kvLen), spec);
             assertThat(packed.output().shape()).containsExactly(q.shape());
             assertThat(packed.sequences()).hasSize(qoLen.length);
@@ -127,7 +128,7 @@ class PackedAttentionTest {
         Tensor q = pack(in.stream().map(AttentionInputs::q).toList(), HEADS, Layout.HND);
         Tensor k = pack(in.stream().map(AttentionInputs::k).toList(), KV_HEADS, Layout.HND);
         Tensor v = pack(in.stream().map(AttentionInputs::v).toList(), KV_HEADS, Layout.HND);
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             PackedResult packed =
                     sage.attendPacked(q, k, v, new int[] {0, 4, 9}, new int[] {0, 6, 8}, AttentionSpec.defaults(), out);
             assertThat(packed.output()).isSameAs(out);
@@ -176,7 +177,7 @@ class PackedAttentionTest {
             9       | 0 8   | cu_seqlens_q is [9]
             """)
     void starts_that_do_not_fit_are_refused(String startsQ, String startsK, String message) {
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             Tensor q = Tensor.allocate(DType.FLOAT32, 1, HEADS, 9, DIM);
             Tensor k = Tensor.allocate(DType.FLOAT32, 1, KV_HEADS, 8, DIM);
             assertThatThrownBy(() ->
@@ -200,7 +201,7 @@ class PackedAttentionTest {
         AttentionSpec masked = AttentionSpec.builder()
                 .mask(Tensor.allocate(DType.BOOL, 1, 1, 8, 8))
                 .build();
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             assertThatThrownBy(() -> sage.attendPacked(two, two, two, starts, starts, AttentionSpec.defaults()))
                     .isInstanceOf(SageException.class)
                     .hasMessageContaining("expected batch 1");

@@ -3,6 +3,7 @@ package io.sage4j;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.AttentionSpec.Causal;
+import io.sage4j.backend.Backends;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.BFloat16;
 import io.sage4j.numeric.Float16;
@@ -164,7 +165,7 @@ class SagePropertyTest {
         AttentionInputs in = new AttentionInputs(s, q, k, v, causal.diagonal(s.qoLen(), s.kvLen()), smScale, mask);
         Placed out = place(type, layout, s.batch(), s.qHeads(), s.qoLen(), s.headDim(), OUT_GAP);
         AttentionResult result;
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             result = sage.attend(
                     filled(q, type, layout, s.batch(), s.qHeads(), s.qoLen(), s.headDim()),
                     filled(k, type, layout, s.batch(), s.kvHeads(), s.kvLen(), s.headDim()),

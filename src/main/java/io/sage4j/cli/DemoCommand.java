@@ -206,7 +206,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     /** What auto did not run on the backend that the head of the page names. */
-    private static void printElsewhere(PrintWriter out, BenchRecord found) {
+    static void printElsewhere(PrintWriter out, BenchRecord found) {
         Map<Measurement.Elsewhere, List<String>> elsewhere = new LinkedHashMap<>();
         found.measurements().stream().filter(m -> m.elsewhere() != null).forEach(m -> elsewhere
                 .computeIfAbsent(m.elsewhere(), where -> new ArrayList<>())

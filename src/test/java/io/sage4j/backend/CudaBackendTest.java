@@ -447,12 +447,13 @@ class CudaBackendTest {
 
     @Test
     void whatItDoesNotTakeIsRefusedByName() {
-        Tensor floats = Tensor.allocate(DType.FLOAT32, 1, 1, 4, 64);
+        Tensor floats = sage.allocate(DType.FLOAT32, 1, 1, 4, 64);
         Tensor halves = Tensor.allocate(DType.FLOAT16, 1, 1, 4, 64);
         AttentionSpec.Builder spec = AttentionSpec.builder().variant(Variant.INT8_FP8);
         assertThatThrownBy(() -> sage.attend(floats, floats, floats, spec.build()))
                 .isInstanceOf(SageException.class)
-                .hasMessageContaining("float16 and bfloat16");
+                .hasMessageContaining("float16 and bfloat16 tensors in GPU memory");
+        sage.free(floats);
         assertThatThrownBy(() -> sage.attend(
                         halves,
                         halves,

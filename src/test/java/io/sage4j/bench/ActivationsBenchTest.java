@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.Sage;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
@@ -17,7 +18,7 @@ class ActivationsBenchTest {
 
     @BeforeAll
     static void open() {
-        sage = Sage.open();
+        sage = Sage.open(Backends.javaKernels());
         bench = ActivationsBench.load();
     }
 

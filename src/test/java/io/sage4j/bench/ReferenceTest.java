@@ -10,6 +10,7 @@ import io.sage4j.Layout;
 import io.sage4j.Sage;
 import io.sage4j.Tensor;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import io.sage4j.oracle.Metrics;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -27,7 +28,7 @@ class ReferenceTest {
 
     @BeforeAll
     static void open() {
-        sage = Sage.open();
+        sage = Sage.open(Backends.javaKernels());
     }
 
     @AfterAll

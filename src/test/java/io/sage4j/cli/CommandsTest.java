@@ -6,10 +6,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sage4j.Sage;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import io.sage4j.bench.ActivationsBench;
 import io.sage4j.bench.BenchRecord;
+import io.sage4j.bench.Measurement;
+import io.sage4j.bench.Times;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -76,7 +83,9 @@ class CommandsTest {
     @Test
     void benchMeasuresChecksAndRecords() throws IOException {
         Path file = folder.resolve("r.json");
-        CliRun run = CliRun.of("bench", "attention", "--shape", "1x2x70x16", "--causal", "--record", file);
+        String backend = Backends.javaKernels();
+        CliRun run = CliRun.of(
+                "bench", "attention", "--shape", "1x2x70x16", "--causal", "--record", file, "--backend", backend);
         assertThat(run.succeeds().out()).contains("int8-fp8-f16acc").contains("check: cosine 0.99");
         BenchRecord record = BenchRecord.read(file);
         assertThat(record.command()).startsWith("bench", "attention", "--shape", "1x2x70x16");
@@ -109,5 +118,38 @@ class CommandsTest {
         assertThat(record.measurements()).hasSize(1 + 4);
         assertThat(record.measurements().get(0).input()).isEqualTo(ActivationsBench.INPUT);
         assertThat(record.measurements().get(0).accuracy()).hasSize(6);
+    }
+
+    /** Where auto took another backend than the one at the head of the page. */
+    @Test
+    void demoSaysWhatRanElsewhere() {
+        Measurement.Elsewhere plain =
+                new Measurement.Elsewhere("jvm", "auto: backend cuda computes quantized variants");
+        BenchRecord record = BenchRecord.now(
+                List.of("demo"),
+                "cuda",
+                "auto: the fastest",
+                List.of(measured("naive", plain), measured("int8-fp8", null), measured("flash", plain)));
+        StringWriter text = new StringWriter();
+        DemoCommand.printElsewhere(new PrintWriter(text, true), record);
+        assertThat(text.toString().strip())
+                .isEqualTo("On jvm (auto: backend cuda computes quantized variants): naive, flash");
+    }
+
+    private static Measurement measured(String variant, Measurement.Elsewhere elsewhere) {
+        return new Measurement(
+                "numbers",
+                variant,
+                "",
+                List.of(1L, 1L, 1L, 1L),
+                List.of(1L, 1L, 1L, 1L),
+                "float16",
+                "none",
+                elsewhere,
+                1,
+                Times.of(1),
+                Map.of(),
+                List.of(),
+                null);
     }
 }

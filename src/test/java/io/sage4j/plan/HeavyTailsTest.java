@@ -9,6 +9,7 @@ import io.sage4j.Layout;
 import io.sage4j.Sage;
 import io.sage4j.Tensor;
 import io.sage4j.Variant;
+import io.sage4j.backend.Backends;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.numeric.HeavyTail;
 import io.sage4j.numeric.Rung;
@@ -119,7 +120,7 @@ class HeavyTailsTest {
         Tensor q = Tensor.of(in.q(), 1, 2, 40, 16);
         Tensor k = Tensor.of(in.k(), 1, 2, 300, 16);
         Tensor v = Tensor.of(in.v(), 1, 2, 300, 16);
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             AttentionResult watched = sage.attend(q, k, v);
             AttentionResult asked =
                     sage.attend(q, k, v, AttentionSpec.builder().watchV(false).build());
@@ -143,7 +144,7 @@ class HeavyTailsTest {
     void ordinaryDataKeepsItsVariant() {
         AttentionShape shape = new AttentionShape(1, 1, 1, 10, 200, 16);
         AttentionInputs in = RandomInputs.normal(shape, SEED).rounded(DType.FLOAT32);
-        try (Sage sage = Sage.open()) {
+        try (Sage sage = Sage.open(Backends.javaKernels())) {
             AttentionResult result = sage.attend(
                     Tensor.of(in.q(), 1, 1, 10, 16),
                     Tensor.of(in.k(), 1, 1, 200, 16),

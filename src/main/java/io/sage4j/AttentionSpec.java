@@ -53,7 +53,7 @@ public final class AttentionSpec {
         watchV = b.watchV;
     }
 
-    /** No variant named, so that {@link Sage#variantFor} decides; not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
+    /** No variant named, so that the backend that runs decides; not causal, {@link Layout#HND}, sm_scale 1/sqrt(head_dim), no mask, no lse. */
     public static AttentionSpec defaults() {
         return DEFAULTS;
     }
@@ -63,7 +63,7 @@ public final class AttentionSpec {
         return new Builder();
     }
 
-    /** How it is computed; empty for what {@link Sage#variantFor} takes. */
+    /** How it is computed; empty for what suits the backend that runs, {@link Sage#variantFor}. */
     public Optional<Variant> variant() {
         return Optional.ofNullable(variant);
     }
@@ -110,7 +110,7 @@ public final class AttentionSpec {
 
         private Builder() {}
 
-        /** How to compute it: this variant or none. Without this call {@link Sage#variantFor} decides. */
+        /** How to compute it: this variant or none. Without this call the backend that runs decides, {@link Sage#variantFor}. */
         public Builder variant(Variant value) {
             variant = SageException.requireArgument(value, "variant");
             return this;

@@ -70,14 +70,18 @@ final class HalfStaging {
     static int copyIn(Tensor t, Layout layout, MemorySegment halves) {
         MemorySegment data = t.data();
         AtomicInteger largest = new AtomicInteger();
-        forRuns(t, layout, (at, staged, count) -> {
-            narrow(data, at * Float.BYTES, halves, staged * Short.BYTES, count);
-            int bits = largest(data, at * Float.BYTES, count);
-            bits = bits < INFINITE_BITS ? bits : largestFinite(data, at * Float.BYTES, count);
-            if (bits > largest.get()) {
-                largest.accumulateAndGet(bits, Math::max);
-            }
-        });
+        Run look = (at, staged, count) -> note(largest, largest(data, at * Float.BYTES, count));
+        Run narrow = (at, staged, count) -> narrow(data, at * Float.BYTES, halves, staged * Short.BYTES, count);
+        if (Staging.isCompact(t) && !Staging.isDense(t)) {
+            // What lies between the elements is copied with them, but is none.
+            forSpan(t, narrow);
+            forRows(t, layout, look);
+        } else {
+            forRuns(t, layout, (at, staged, count) -> {
+                narrow.take(at, staged, count);
+                look.take(at, staged, count);
+            });
+        }
         int exponent = exponentFor(Float.intBitsToFloat(largest.get()));
         if (exponent != 0) {
             Power power = Power.of(exponent);
@@ -135,13 +139,19 @@ final class HalfStaging {
         }
     }
 
-    /** Bits of the largest magnitude; those of infinity or more if there is one or a NaN. */
+    private static void note(AtomicInteger largest, int bits) {
+        if (bits > largest.get()) {
+            largest.accumulateAndGet(bits, Math::max);
+        }
+    }
+
+    /** Bits of the largest finite magnitude. */
     private static int largest(MemorySegment from, long at, int count) {
         int largest = 0;
         for (int i = 0; i < count; i++) {
             largest = Math.max(largest, from.get(INT, at + i * 4L) & MAGNITUDE_BITS);
         }
-        return largest;
+        return largest < INFINITE_BITS ? largest : largestFinite(from, at, count);
     }
 
     private static int largestFinite(MemorySegment from, long at, int count) {
@@ -153,17 +163,25 @@ final class HalfStaging {
         return largest;
     }
 
-    /** All elements of a tensor, in shares for several threads if they are many and the memory is for any thread. */
+    /** All of what is staged of a tensor, in shares for several threads if it is much and the memory is for any thread. */
     private static void forRuns(Tensor t, Layout layout, Run run) {
-        boolean isShared = HostThreads.mayShare(t.data());
         if (Staging.isCompact(t)) {
-            long span = t.span();
-            HostThreads.run(span, SHARE, isShared, (from, to) -> blocks(from, from, to - from, run));
-            return;
+            forSpan(t, run);
+        } else {
+            forRows(t, layout, run);
         }
+    }
+
+    private static void forSpan(Tensor t, Run run) {
+        boolean isShared = HostThreads.mayShare(t.data());
+        HostThreads.run(t.span(), SHARE, isShared, (from, to) -> blocks(from, from, to - from, run));
+    }
+
+    private static void forRows(Tensor t, Layout layout, Run run) {
         long row = t.size(3);
         long rows = t.size(0) * t.size(1) * t.size(2);
-        HostThreads.run(rows, Math.max(1, SHARE / Math.max(1, row)), isShared, (from, to) -> {
+        long share = Math.max(1, SHARE / Math.max(1, row));
+        HostThreads.run(rows, share, HostThreads.mayShare(t.data()), (from, to) -> {
             for (long r = from; r < to; r++) {
                 blocks(Staging.rowStart(t, layout, r), r * row, row, run);
             }

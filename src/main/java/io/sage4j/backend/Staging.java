@@ -9,6 +9,8 @@ import io.sage4j.plan.MaskView;
 import io.sage4j.plan.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
+import java.util.stream.IntStream;
 
 /**
  * Moves tensors between the caller's memory and the arrays of a plan. A tensor whose elements fill their memory without
@@ -146,6 +148,23 @@ final class Staging {
     /** Whether copying the whole span moves no more than the elements: no gaps (broadcast dimensions are fine). */
     static boolean isCompact(Tensor t) {
         return t.span() <= t.size();
+    }
+
+    /** Whether elements of the tensor fill all of its span, some perhaps read more than once. */
+    static boolean isDense(Tensor t) {
+        long[][] axes = IntStream.range(0, Tensor.RANK)
+                .filter(i -> t.size(i) > 1 && t.stride(i) > 0)
+                .mapToObj(i -> new long[] {t.stride(i), t.size(i)})
+                .sorted(Comparator.comparingLong(axis -> axis[0]))
+                .toArray(long[][]::new);
+        long filled = 1;
+        for (long[] axis : axes) {
+            if (axis[0] != filled) {
+                return false;
+            }
+            filled *= axis[1];
+        }
+        return true;
     }
 
     private static int size(Tensor t, int axis) {

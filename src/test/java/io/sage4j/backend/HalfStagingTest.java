@@ -195,6 +195,28 @@ class HalfStagingTest {
                 .hasSize(2);
     }
 
+    /** Heads that share their numbers, in rows with gaps: the gaps go along, but what is in them says nothing. */
+    @Test
+    void whatLiesInGapsHasNoSayInThePowerOfTwo() {
+        for (float gap : new float[] {1e30f, 1e-30f, Float.NaN}) {
+            float[] numbers = new float[7 * 12];
+            for (int n = 0; n < numbers.length; n++) {
+                numbers[n] = n % 12 < 9 ? 0.5f + n : gap;
+            }
+            MemorySegment data = MemorySegment.ofArray(numbers);
+            check(Tensor.of(data, DType.FLOAT32, new long[] {1, 3, 7, 9}, new long[] {0, 0, 12, 1}), Layout.HND, 0);
+            check(Tensor.of(data, DType.FLOAT32, new long[] {1, 7, 3, 9}, new long[] {0, 12, 0, 1}), Layout.NHD, 0);
+            // And without sharing, where they stay behind.
+            check(Tensor.of(data, DType.FLOAT32, new long[] {1, 1, 7, 9}, new long[] {0, 0, 12, 1}), Layout.HND, 0);
+        }
+        float[] small = {1e-6f, 7, 2e-6f, 7, 3e-6f};
+        long[] shape = {1, 2, 3, 1};
+        check(
+                Tensor.of(MemorySegment.ofArray(small), DType.FLOAT32, shape, new long[] {0, 0, 2, 1}),
+                Layout.HND,
+                13 - Math.getExponent(3e-6f));
+    }
+
     @Test
     void nothing() {
         assertThat(staged(Tensor.of(new float[0], 1, 1, 0, 8), Layout.HND, 0)).isEmpty();

@@ -227,7 +227,9 @@ class SageAutoTest {
     void aFailureOfTheGpuIsAnErrorAndNoReasonToGoElsewhere() {
         Tensor t = Tensor.allocate(DType.FLOAT32, 1, 1, 40, 64);
         fake.fail("cuDevicePrimaryCtxRetain", 2);
-        refused(() -> auto.attend(t, t, t), "backend cuda, the fastest here, does not start: ");
+        refused(
+                () -> auto.attend(t, t, t),
+                "(starting backend cuda for auto; to do without it open another one by name)");
         fake.fail("cuDevicePrimaryCtxRetain", 0);
         auto.attend(t, t, t);
         for (String function : List.of("cuMemAllocFromPoolAsync", "cuLaunchKernelEx", "cuStreamSynchronize")) {

@@ -59,8 +59,8 @@ public final class Selection implements AutoCloseable {
                         opened = candidate.opener().get();
                     } catch (SageException e) {
                         throw new SageException(
-                                "backend " + candidate.name() + ", the fastest here, does not start: " + e.getMessage()
-                                        + "; or open another one by name",
+                                e.getMessage() + " (starting backend " + candidate.name()
+                                        + " for auto; to do without it open another one by name)",
                                 e);
                     }
                 }

@@ -157,8 +157,7 @@ class SelectionTest {
                 candidate("slow", true, true)));
         assertThatThrownBy(() -> auto.route(backend -> null))
                 .isInstanceOf(SageException.class)
-                .hasMessage(
-                        "backend gpu, the fastest here, does not start: out of memory; or open another one by name");
+                .hasMessage("out of memory (starting backend gpu for auto; to do without it open another one by name)");
         assertThat(events).as("no other is tried").isEmpty();
         assertThat(auto.route(backend -> null).backend().name()).isEqualTo("gpu");
     }

@@ -3,6 +3,7 @@ package io.sage4j;
 import io.sage4j.AttentionResult.NumericReport;
 import io.sage4j.backend.AttentionBackend;
 import io.sage4j.backend.AttentionRequest;
+import io.sage4j.backend.BackendRules;
 import io.sage4j.backend.Backends;
 import io.sage4j.backend.DeviceBackend;
 import io.sage4j.backend.Selection;
@@ -47,7 +48,7 @@ public final class Sage implements AutoCloseable {
 
     /**
      * Opens backend {@code auto}: each call runs on the fastest backend here that takes it, in the order of {@link #backends()},
-     * and its result says on which and why not on a faster one. A backend starts when the first call wants it. What fails
+     * and its result says on which and why not on a faster one. A backend starts for the first call that it takes. What fails
      * while it runs fails the call: there is no second try elsewhere.
      */
     public static Sage open() {
@@ -201,7 +202,7 @@ public final class Sage implements AutoCloseable {
             Selection.Route route = backends.route(
                     on -> request(on, shape, choice(on, spec, shape).variant(), q, k, v, spec, out, sums));
             AttentionBackend backend = route.backend();
-            AttentionBackend.Choice choice = choice(backend, spec, shape);
+            BackendRules.Choice choice = choice(backend, spec, shape);
             Variant wanted = choice.variant();
             boolean onHost = !backend.watchesV() && spec.watchesV() && HeavyTails.canLook(v, wanted);
             long onHostFound = onHost ? HeavyTails.count(v, spec.layout(), shape, wanted.scheme()) : -1;
@@ -237,17 +238,17 @@ public final class Sage implements AutoCloseable {
         if (headDim < 1 || headDim > AttentionShape.MAX_HEAD_DIM) {
             throw new SageException("head_dim is " + headDim + ", expected 1.." + AttentionShape.MAX_HEAD_DIM);
         }
-        return backends.fastestBackend().variantFor(headDim).variant();
+        return backends.fastestRules().variantFor(headDim).variant();
     }
 
-    private static AttentionBackend.Choice choice(AttentionBackend backend, AttentionSpec spec, AttentionShape shape) {
+    private static BackendRules.Choice choice(BackendRules backend, AttentionSpec spec, AttentionShape shape) {
         return spec.variant()
-                .map(variant -> new AttentionBackend.Choice(variant, "asked for by name"))
+                .map(variant -> new BackendRules.Choice(variant, "asked for by name"))
                 .orElseGet(() -> backend.variantFor(shape.headDim()));
     }
 
     private static AttentionRequest request(
-            AttentionBackend backend,
+            BackendRules backend,
             AttentionShape shape,
             Variant variant,
             Tensor q,

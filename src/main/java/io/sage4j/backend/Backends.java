@@ -39,6 +39,7 @@ public final class Backends {
      * @param whyNot tells why it cannot run here; empty if it can
      * @param detail what it runs on, if it can run
      * @param takesDevice whether it takes tensors in GPU memory
+     * @param rules tells what it takes, without starting it; null where that takes its start
      * @param opener starts it
      */
     public record Candidate(
@@ -46,6 +47,7 @@ public final class Backends {
             Supplier<Optional<String>> whyNot,
             String detail,
             boolean takesDevice,
+            Supplier<BackendRules> rules,
             Supplier<AttentionBackend> opener) {
         /** Why it cannot run here; empty if it can. */
         public Optional<String> unavailable() {
@@ -68,12 +70,15 @@ public final class Backends {
                         () -> noCuda(driver, 0),
                         "native PTX kernels through the CUDA driver; quantized variants, no mask tensor",
                         true,
+                        () -> new CudaRules(
+                                driver.driver().orElseThrow().device(0).info()),
                         () -> cuda(driver, 0, kernels)),
                 new Candidate(
                         tornadoName(),
                         () -> TornadoApi.isReal() ? Optional.empty() : Optional.of(noTornado()),
                         "Java kernels compiled by TornadoVM",
                         false,
+                        null,
                         () -> new TaskGraphBackend(tornadoName(), tornadoDevice())),
                 new Candidate(
                         "jvm",
@@ -81,6 +86,7 @@ public final class Backends {
                         "Java kernels on this JVM (tornado-jvm), "
                                 + Runtime.getRuntime().availableProcessors() + " cores",
                         false,
+                        null,
                         () -> new TaskGraphBackend("jvm", 0)));
     }
 
@@ -124,9 +130,12 @@ public final class Backends {
             CudaDriver driver = search.driver().orElseThrow();
             Rehearsal.start(driver::linkAll);
             try {
-                return driver.deviceCount() == 0
-                        ? Optional.of("the CUDA driver finds no GPU")
-                        : CudaBackend.unsupported(driver.device(gpu).info());
+                if (driver.deviceCount() == 0) {
+                    return Optional.of("the CUDA driver finds no GPU");
+                }
+                // Whether the kernels are for it.
+                new CudaRules(driver.device(gpu).info());
+                return Optional.empty();
             } catch (SageException e) {
                 return Optional.of(e.getMessage());
             }

@@ -16,13 +16,11 @@ import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceInfo;
 import io.sage4j.cuda.DeviceMemory;
 import io.sage4j.numeric.AttentionShape;
-import io.sage4j.numeric.Rung;
 import io.sage4j.plan.HeavyTails;
 import io.sage4j.plan.NativeAttention;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.plan.Refusal;
 import io.sage4j.ptx.Arch;
-import io.sage4j.ptx.kernel.NativeSupport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -49,6 +47,7 @@ final class CudaBackend implements DeviceBackend {
 
     private final CudaContext context;
     private final DeviceInfo info;
+    private final CudaRules rules;
     private final Arch arch;
     private final CudaKernels kernels;
     private final CudaTensors tensors;
@@ -60,29 +59,12 @@ final class CudaBackend implements DeviceBackend {
     /** @throws SageException if there is no such GPU, or none that the kernels are for */
     CudaBackend(CudaDriver driver, int ordinal, KernelStore store) {
         info = driver.device(ordinal).info();
-        arch = arch(info);
+        rules = new CudaRules(info);
+        arch = rules.arch();
         Rehearsal.start(() -> CudaPlan.rehearse(arch, info));
         context = driver.device(ordinal).retainContext();
         kernels = new CudaKernels(context, arch, store);
         tensors = new CudaTensors(context);
-    }
-
-    private static Arch arch(DeviceInfo gpu) {
-        try {
-            return Arch.ofCapability(gpu.computeMajor() * 10 + gpu.computeMinor());
-        } catch (IllegalArgumentException e) {
-            throw new SageException("GPU " + gpu.name() + " has " + e.getMessage() + "; use another backend", e);
-        }
-    }
-
-    /** Why a GPU is none that the kernels are for; empty if it is one. */
-    static Optional<String> unsupported(DeviceInfo gpu) {
-        try {
-            arch(gpu);
-            return Optional.empty();
-        } catch (SageException e) {
-            return Optional.of(e.getMessage());
-        }
     }
 
     /** The type in which kernels get tensors of a type from the host. */
@@ -92,7 +74,7 @@ final class CudaBackend implements DeviceBackend {
 
     @Override
     public String name() {
-        return Backends.cudaName(info.ordinal());
+        return rules.name();
     }
 
     @Override
@@ -130,13 +112,17 @@ final class CudaBackend implements DeviceBackend {
 
     @Override
     public boolean watchesV() {
-        return true;
+        return rules.watchesV();
     }
 
     @Override
     public Choice variantFor(int headDim) {
-        NativeSupport best = NativeSupport.of(arch).forDim(headDim);
-        return new Choice(best.recommended(), "best on " + arch.ptx() + ": " + best.why());
+        return rules.variantFor(headDim);
+    }
+
+    @Override
+    public Optional<Refusal> refusal(AttentionRequest request) {
+        return rules.refusal(request);
     }
 
     @Override
@@ -181,34 +167,8 @@ final class CudaBackend implements DeviceBackend {
         return done;
     }
 
-    @Override
-    public Optional<Refusal> refusal(AttentionRequest r) {
-        Optional<Refusal> rule = brokenRule(r);
-        return rule.isPresent() || isEmpty(r)
-                ? rule
-                : CudaPlan.refusal(arch, info, r.q().isOnDevice() ? callInPlace(r) : callOfCopies(r));
-    }
-
-    /** The rules of all kernels; those of one are its own, {@link CudaPlan#refusal}. */
-    private static Optional<Refusal> brokenRule(AttentionRequest r) {
-        if (r.variant().rung() != Rung.QUANTIZED) {
-            return Optional.of(new Refusal(
-                    "backend cuda computes quantized variants, not "
-                            + r.variant().name(),
-                    "use another variant or backend"));
-        }
-        if (r.q().isOnDevice() && r.q().dtype() == DType.FLOAT32) {
-            return Optional.of(new Refusal(
-                    "backend cuda takes float16 and bfloat16 tensors in GPU memory, these are float32",
-                    "convert them there, or pass them in host memory, from where they are rounded on the way"));
-        }
-        return r.mask() == null
-                ? Optional.empty()
-                : Optional.of(new Refusal("backend cuda takes no mask tensor", "use causal, or another backend"));
-    }
-
     private static void requireNative(AttentionRequest r) {
-        brokenRule(r).ifPresent(Refusal::raise);
+        CudaRules.ofAllKernels(r).ifPresent(Refusal::raise);
     }
 
     private void requireMemory(AttentionRequest r) {
@@ -266,13 +226,13 @@ final class CudaBackend implements DeviceBackend {
                 lse ? CudaPlan.address(Buffer.LSE, 0) : 0);
     }
 
-    private static NativeAttention.Call callInPlace(AttentionRequest r) {
+    static NativeAttention.Call callInPlace(AttentionRequest r) {
         Placed out = placed(r, r.out());
         return call(r, r.smScale(), placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), out, r.lse() != null);
     }
 
     /** The same of tensors that are to be copied to the GPU. */
-    private static NativeAttention.Call callOfCopies(AttentionRequest r) {
+    static NativeAttention.Call callOfCopies(AttentionRequest r) {
         Function<Tensor, Placed> copy = t -> CudaLane.placed(0, t, r.layout());
         return call(
                 r,
@@ -421,7 +381,7 @@ final class CudaBackend implements DeviceBackend {
         }
     }
 
-    private static boolean isEmpty(AttentionRequest r) {
+    static boolean isEmpty(AttentionRequest r) {
         return r.shape().qoLen() == 0 || r.shape().kvLen() == 0;
     }
 

@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 
 /**
  * Where calls go: all to the backend that was asked for, or each to the fastest one that takes it. Thread-safe. A backend
- * that may be taken is opened when the first call wants it, and asked whether it can run here no sooner.
+ * is opened for the first call that it takes, and asked whether it can run here no sooner than a call comes.
  */
 public final class Selection implements AutoCloseable {
     private static final String BY_NAME = "asked for by name";
@@ -27,6 +27,7 @@ public final class Selection implements AutoCloseable {
     private final class Slot {
         private final Backends.Candidate candidate;
         private Optional<String> unavailable;
+        private volatile BackendRules rules;
         private volatile AttentionBackend opened;
 
         Slot(Backends.Candidate candidate) {
@@ -43,6 +44,23 @@ public final class Selection implements AutoCloseable {
                     unavailable = candidate.unavailable();
                 }
                 return unavailable;
+            }
+        }
+
+        /** What it takes; it is started for that only if there is no other way. */
+        BackendRules rules() {
+            BackendRules known = rules;
+            if (known != null) {
+                return known;
+            }
+            if (candidate.rules() == null) {
+                return open();
+            }
+            synchronized (Selection.this) {
+                if (rules == null) {
+                    rules = candidate.rules().get();
+                }
+                return rules;
             }
         }
 
@@ -117,9 +135,9 @@ public final class Selection implements AutoCloseable {
                 .toList());
     }
 
-    /** The fastest backend that can run here. */
-    public AttentionBackend fastestBackend() {
-        return named == null ? fastest().open() : named;
+    /** What the fastest backend that can run here takes; it is started for that only if there is no other way. */
+    public BackendRules fastestRules() {
+        return named == null ? fastest().rules() : named;
     }
 
     private Slot fastest() {
@@ -153,7 +171,7 @@ public final class Selection implements AutoCloseable {
      * @param requestOn the call as a backend would get it
      * @throws SageException if none takes it, with the reason of each; if the one to take does not start
      */
-    public Route route(Function<AttentionBackend, AttentionRequest> requestOn) {
+    public Route route(Function<BackendRules, AttentionRequest> requestOn) {
         if (named != null) {
             return new Route(named, BY_NAME);
         }
@@ -165,10 +183,10 @@ public final class Selection implements AutoCloseable {
                 continue;
             }
             any = true;
-            AttentionBackend backend = slot.open();
-            Optional<Refusal> refusal = backend.refusal(requestOn.apply(backend));
+            BackendRules rules = slot.rules();
+            Optional<Refusal> refusal = rules.refusal(requestOn.apply(rules));
             if (refusal.isEmpty()) {
-                return new Route(backend, reason(passedBy));
+                return new Route(slot.open(), reason(passedBy));
             }
             passedBy.add(refusal.get().why());
         }

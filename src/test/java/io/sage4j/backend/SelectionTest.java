@@ -65,6 +65,7 @@ class SelectionTest {
                 },
                 "a fake",
                 false,
+                null,
                 () -> {
                     note("open " + name);
                     return new Fake(name, takes);
@@ -140,15 +141,33 @@ class SelectionTest {
         assertThat(auto.fastestName()).isEqualTo("here");
         assertThat(auto.fastestReason()).isEqualTo("auto: no away (it is away)");
         assertThat(events).containsExactly("look for away", "look for here");
-        assertThat(auto.fastestBackend().name()).isEqualTo("here");
+        assertThat(auto.fastestRules().name()).isEqualTo("here");
         assertThat(events).endsWith("open here");
+    }
+
+    /** One whose rules are known without it is not started for what it does not take. */
+    @Test
+    void rulesThatAreKnownSaveAStart() {
+        for (boolean takes : new boolean[] {false, true}) {
+            events.clear();
+            Backends.Candidate gpu = new Backends.Candidate(
+                    "gpu", Optional::empty, "a fake", false, () -> new Fake("gpu", takes), () -> {
+                        note("open gpu");
+                        return new Fake("gpu", takes);
+                    });
+            Selection auto = Selection.auto(List.of(gpu, candidate("slow", true, true)));
+            assertThat(auto.fastestRules().name()).isEqualTo("gpu");
+            assertThat(events).isEmpty();
+            assertThat(auto.route(rules -> null).backend().name()).isEqualTo(takes ? "gpu" : "slow");
+            assertThat(events.contains("open gpu")).isEqualTo(takes);
+        }
     }
 
     @Test
     void whatDoesNotStartIsAnErrorAndTriedAgain() {
         List<String> failures = new ArrayList<>(List.of("out of memory"));
         Selection auto = Selection.auto(List.of(
-                new Backends.Candidate("gpu", Optional::empty, "a fake", false, () -> {
+                new Backends.Candidate("gpu", Optional::empty, "a fake", false, null, () -> {
                     if (!failures.isEmpty()) {
                         throw new SageException(failures.removeFirst());
                     }

@@ -296,17 +296,17 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** Array of Q: FloatArray, HalfFloatArray, or ShortArray for bfloat16. */
     public TornadoNativeArray q() {
-        return io.q().array();
+        return io.q().tensor();
     }
 
     /** Array of K. */
     public TornadoNativeArray k() {
-        return io.k().array();
+        return io.k().tensor();
     }
 
     /** Array of V. */
     public TornadoNativeArray v() {
-        return io.v().array();
+        return io.v().tensor();
     }
 
     /** Array of the mask, ByteArray or FloatArray, if there is a mask. */

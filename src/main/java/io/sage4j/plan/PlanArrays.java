@@ -6,6 +6,7 @@ import io.sage4j.kernel.Elements;
 import io.sage4j.numeric.AttentionShape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import uk.ac.manchester.tornado.api.types.arrays.BFloat16Array;
 import uk.ac.manchester.tornado.api.types.arrays.ByteArray;
@@ -22,6 +23,12 @@ import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 final class PlanArrays {
     /** Most elements of an array. */
     static final int LIMIT = Integer.MAX_VALUE - 64;
+
+    /** Bytes of Q, K and V up to which they share an array: of less, a copy costs the host more than its bytes take. */
+    static final long ONE_COPY = 1 << 20;
+
+    /** Parts of an array begin at multiples of so many bytes. */
+    private static final int PART = 64;
 
     private final HostMemory memory;
     private final List<TornadoNativeArray> allocated = new ArrayList<>();
@@ -53,6 +60,7 @@ final class PlanArrays {
      * @param bfloats bfloat16 elements
      * @param type element type constant of {@link Elements}
      * @param array the one of the three that holds the elements
+     * @param tensor the part of it that is the tensor's, as an array of its own over the same memory; or the array itself
      * @param full whether the tensor fills the array
      */
     record Operand(
@@ -62,6 +70,7 @@ final class PlanArrays {
             ShortArray bfloats,
             int type,
             TornadoNativeArray array,
+            TornadoNativeArray tensor,
             boolean full) {}
 
     /** The stand-ins, which never change. */
@@ -144,6 +153,36 @@ final class PlanArrays {
      */
     Operand operand(
             String what, TensorView view, AttentionShape shape, int heads, int tokens, TornadoNativeArray bound) {
+        long span = span(what, view, shape, heads, tokens);
+        TornadoNativeArray array =
+                bound == null ? allocate(what, view.dtype(), span) : unwrap(what, view.dtype(), bound);
+        if (array.getSize() < span) {
+            throw new SageException(what + " needs an array of " + span + " elements, got one of " + array.getSize());
+        }
+        return operand(what, view, shape, heads, tokens, array, array);
+    }
+
+    private Operand operand(
+            String what,
+            TensorView view,
+            AttentionShape shape,
+            int heads,
+            int tokens,
+            TornadoNativeArray array,
+            TornadoNativeArray tensor) {
+        return new Operand(
+                ints(what, view(view, heads, tokens, shape.headDim())),
+                array instanceof FloatArray ? (FloatArray) array : noFloats,
+                array instanceof HalfFloatArray ? (HalfFloatArray) array : noHalves,
+                array instanceof ShortArray ? (ShortArray) array : noShorts,
+                Elements.typeOf(view.dtype()),
+                array,
+                tensor,
+                view.fills(array.getSize(), shape.batch(), heads, tokens, shape.headDim()));
+    }
+
+    /** Elements that a tensor needs, which must be numbers that a kernel can read and find. */
+    private static long span(String what, TensorView view, AttentionShape shape, int heads, int tokens) {
         if (!view.dtype().isFloat()) {
             throw new SageException(what + " is " + view.dtype() + ", expected float32, float16 or bfloat16");
         }
@@ -152,19 +191,54 @@ final class PlanArrays {
         }
         long span = view.span(shape.batch(), heads, tokens, shape.headDim());
         requireFits(what, span);
-        TornadoNativeArray array =
-                bound == null ? allocate(what, view.dtype(), span) : unwrap(what, view.dtype(), bound);
-        if (array.getSize() < span) {
-            throw new SageException(what + " needs an array of " + span + " elements, got one of " + array.getSize());
+        return span;
+    }
+
+    /** Q, K and V; in one array if they are small and of one type, and none is the caller's. */
+    List<Operand> inputs(AttentionProblem problem, ArrayBindings bindings) {
+        AttentionShape shape = problem.shape();
+        List<String> names = List.of("q", "k", "v");
+        List<TensorView> views = List.of(problem.q(), problem.k(), problem.v());
+        int[] heads = {shape.qHeads(), shape.kvHeads(), shape.kvHeads()};
+        int[] tokens = {shape.qoLen(), shape.kvLen(), shape.kvLen()};
+        DType dtype = problem.q().dtype();
+        long[] starts = new long[names.size() + 1];
+        boolean together = bindings.q() == null && bindings.k() == null && bindings.v() == null;
+        for (int i = 0; i < names.size(); i++) {
+            long bytes = span(names.get(i), views.get(i), shape, heads[i], tokens[i]) * dtype.bytes();
+            // Before each part there is room for the header of an array.
+            long next = Math.ceilDiv(bytes + TornadoNativeArray.ARRAY_HEADER, (long) PART) * PART;
+            starts[i + 1] = starts[i] + next / dtype.bytes();
+            together &= views.get(i).dtype() == dtype;
         }
-        return new Operand(
-                ints(what, view(view, heads, tokens, shape.headDim())),
-                array instanceof FloatArray ? (FloatArray) array : noFloats,
-                array instanceof HalfFloatArray ? (HalfFloatArray) array : noHalves,
-                array instanceof ShortArray ? (ShortArray) array : noShorts,
-                Elements.typeOf(view.dtype()),
-                array,
-                view.fills(array.getSize(), shape.batch(), heads, tokens, shape.headDim()));
+        List<TornadoNativeArray> bound = Arrays.asList(bindings.q(), bindings.k(), bindings.v());
+        TornadoNativeArray all = together && starts[names.size()] * dtype.bytes() <= ONE_COPY
+                ? allocate("q, k and v", dtype, starts[names.size()])
+                : null;
+        List<Operand> operands = new ArrayList<>();
+        for (int i = 0; i < names.size(); i++) {
+            operands.add(
+                    all == null
+                            ? operand(names.get(i), views.get(i), shape, heads[i], tokens[i], bound.get(i))
+                            : part(names.get(i), views.get(i), shape, heads[i], tokens[i], all, starts[i]));
+        }
+        return operands;
+    }
+
+    private Operand part(
+            String what,
+            TensorView view,
+            AttentionShape shape,
+            int heads,
+            int tokens,
+            TornadoNativeArray all,
+            long start) {
+        long unit = view.dtype().bytes();
+        long size = Math.max(view.span(shape.batch(), heads, tokens, shape.headDim()), 1);
+        TornadoNativeArray tensor = over(
+                view.dtype(),
+                all.getSegmentWithHeader().asSlice(start * unit, TornadoNativeArray.ARRAY_HEADER + size * unit));
+        return operand(what, view.from(Math.toIntExact(start)), shape, heads, tokens, all, tensor);
     }
 
     /** The numbers of a view, as {@link Elements} has them. */
@@ -175,11 +249,16 @@ final class PlanArrays {
     }
 
     private TornadoNativeArray allocate(String what, DType dtype, long size) {
+        return keep(over(dtype, allocate(what, size, dtype.bytes())));
+    }
+
+    /** An array over memory that begins with its header. */
+    private static TornadoNativeArray over(DType dtype, MemorySegment memory) {
         return switch (dtype) {
-            case FLOAT32 -> floats(what, size);
-            case FLOAT16 -> halves(what, size);
-            case BFLOAT16 -> shorts(what, size);
-            case BOOL -> bytes(what, size);
+            case FLOAT32 -> FloatArray.fromSegmentShallow(memory);
+            case FLOAT16 -> HalfFloatArray.fromSegmentShallow(memory);
+            case BFLOAT16 -> ShortArray.fromSegmentShallow(memory);
+            case BOOL -> ByteArray.fromSegmentShallow(memory);
         };
     }
 

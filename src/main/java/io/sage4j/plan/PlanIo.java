@@ -41,11 +41,12 @@ record PlanIo(
         AttentionShape shape = problem.shape();
         PlanArrays.Operand out =
                 arrays.operand("output", problem.out(), shape, shape.qHeads(), shape.qoLen(), bindings.out());
+        List<PlanArrays.Operand> inputs = arrays.inputs(problem, bindings);
         return new PlanIo(
                 problem,
-                arrays.operand("q", problem.q(), shape, shape.qHeads(), shape.qoLen(), bindings.q()),
-                arrays.operand("k", problem.k(), shape, shape.kvHeads(), shape.kvLen(), bindings.k()),
-                arrays.operand("v", problem.v(), shape, shape.kvHeads(), shape.kvLen(), bindings.v()),
+                inputs.get(0),
+                inputs.get(1),
+                inputs.get(2),
                 out,
                 arrays.mask(problem.mask(), shape, bindings.mask()),
                 problem.out().dtype() == DType.FLOAT32 ? out.floats() : arrays.floats("FP32 output", outputSize(shape)),
@@ -108,7 +109,12 @@ record PlanIo(
 
     /** What goes to the device before each run; the output too if its array holds elements that are not the output's. */
     List<Object> inputs() {
-        List<Object> inputs = new ArrayList<>(List.of(q.array(), k.array(), v.array()));
+        List<Object> inputs = new ArrayList<>();
+        for (PlanArrays.Operand operand : List.of(q, k, v)) {
+            if (inputs.stream().noneMatch(array -> array == operand.array())) {
+                inputs.add(operand.array());
+            }
+        }
         if (problem.mask().kind() != MaskView.Kind.NONE) {
             inputs.add(mask);
         }

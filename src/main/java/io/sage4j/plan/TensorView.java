@@ -31,6 +31,11 @@ public record TensorView(DType dtype, int offset, int batchStride, int headStrid
         return offset + (batch - 1L) * batchStride + (heads - 1L) * headStride + (tokens - 1L) * tokenStride + dim;
     }
 
+    /** The same tensor in an array in which as many other elements come before. */
+    TensorView from(int start) {
+        return new TensorView(dtype, Math.addExact(offset, start), batchStride, headStride, tokenStride);
+    }
+
     /** Whether the tensor fills an array of this size: no element of the array lies outside it. */
     boolean fills(int arraySize, int batch, int heads, int tokens, int dim) {
         long elements = (long) batch * heads * tokens * dim;

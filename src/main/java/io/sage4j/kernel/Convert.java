@@ -14,6 +14,16 @@ import uk.ac.manchester.tornado.api.types.arrays.ShortArray;
 public final class Convert {
     /** Work-items of a work-group. */
     public static final int ITEMS = 256;
+    /** Elements of the output that one of the counts behind it takes: as many digits, each exact in every type. */
+    public static final int DIGITS = 4;
+    /** Position in the view of an output, behind the others: where its array takes counts. */
+    public static final int CARRIED_AT = Elements.VIEW_SIZE;
+    /** Position in the view of an output: how many counts, at most {@link #ITEMS} / {@link #DIGITS}. */
+    public static final int CARRIED = CARRIED_AT + 1;
+    /** Numbers in the view of an output. */
+    public static final int VIEW_SIZE = CARRIED + 1;
+    /** Values of a digit. */
+    public static final int DIGIT = 256;
     /** Tokens of a head that one work-group converts. */
     private static final int TOKENS = 64;
 
@@ -107,8 +117,9 @@ public final class Convert {
      *
      * <p>Grid: {@link #groups} work-groups of {@link #ITEMS}; a warp takes every 8th token. Local memory: none.
      *
-     * @param view where the tensor's elements lie
+     * @param view where the tensor's elements lie, and the counts behind them
      * @param wide input
+     * @param counts counts of the steps before, not negative
      * @param type element type
      */
     public static void narrow(
@@ -118,6 +129,7 @@ public final class Convert {
             FloatArray floats,
             HalfFloatArray halves,
             ShortArray bfloats,
+            IntArray counts,
             int type) {
         float[] held = new float[HELD];
         int item = context.localIdx;
@@ -130,6 +142,13 @@ public final class Convert {
         int first = (context.groupIdx - head * perHead) * TOKENS + warp;
         int start = Elements.rowStart(view, head, 0);
         int tokenStride = view.get(Elements.TOKEN_STRIDE);
+        if (item < view.get(CARRIED) * DIGITS && context.groupIdx == 0) {
+            int count = counts.get(item / DIGITS);
+            for (int before = item - item / DIGITS * DIGITS; before > 0; before--) {
+                count = count / DIGIT;
+            }
+            Elements.store(floats, halves, bfloats, type, view.get(CARRIED_AT) + item, count - count / DIGIT * DIGIT);
+        }
         for (int channel = lane; channel < channels; channel += WARP) {
             for (int i = 0; i < HELD; i++) {
                 int token = TornadoMath.min(first + i * (ITEMS / WARP), tokens - 1);

@@ -88,6 +88,7 @@ public final class AttentionPlan implements AutoCloseable {
         family = problem.rung().isQuantized()
                 ? new QuantizedSteps(problem, config, io, arrays)
                 : new PlainSteps(problem, config, io, arrays);
+        io.carry(family.counted());
         StepGraph steps = new StepGraph();
         steps.graph
                 .transferToDevice(DataTransferMode.FIRST_EXECUTION, arrays.standIns())
@@ -102,10 +103,10 @@ public final class AttentionPlan implements AutoCloseable {
         if (io.narrows()) {
             narrow(steps);
         }
-        steps.graph
-                .transferToHost(DataTransferMode.EVERY_EXECUTION, io.out().array())
-                .transferToHost(
-                        DataTransferMode.EVERY_EXECUTION, family.results().toArray());
+        steps.graph.transferToHost(DataTransferMode.EVERY_EXECUTION, io.out().array());
+        if (!io.carries()) {
+            steps.graph.transferToHost(DataTransferMode.EVERY_EXECUTION, family.counted());
+        }
         if (problem.lse()) {
             steps.graph.transferToHost(DataTransferMode.EVERY_EXECUTION, io.lse());
         }
@@ -250,6 +251,7 @@ public final class AttentionPlan implements AutoCloseable {
                 out.floats(),
                 out.halves(),
                 out.bfloats(),
+                family.counted(),
                 out.type());
     }
 
@@ -316,7 +318,7 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** Array of the output. */
     public TornadoNativeArray out() {
-        return io.out().array();
+        return io.out().tensor();
     }
 
     /** Log-sum-exp of each row, [batch, qHeads, qoLen], if the problem asks for it. */
@@ -359,9 +361,11 @@ public final class AttentionPlan implements AutoCloseable {
 
     /** What the kernels counted in the last run. */
     public Counts counts() {
-        return family == null || result == null
-                ? new Counts(0, 0, 0, Counts.elementsOfV(problem.shape()))
-                : family.counts();
+        if (family == null || result == null) {
+            return new Counts(0, 0, 0, Counts.elementsOfV(problem.shape()));
+        }
+        io.readCarried(family.counted());
+        return family.counts();
     }
 
     /** The quantized operands of the last run, brought to the host; empty if nothing is quantized or nothing has run. */
@@ -387,7 +391,9 @@ public final class AttentionPlan implements AutoCloseable {
         moved.addAll(io.views());
         moved.addAll(io.inputs());
         moved.addAll(family.constants());
-        moved.addAll(family.results());
+        if (!io.carries()) {
+            moved.add(family.counted());
+        }
         moved.add(io.out().array());
         if (problem.lse()) {
             moved.add(io.lse());

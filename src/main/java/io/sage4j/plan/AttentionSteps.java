@@ -1,6 +1,7 @@
 package io.sage4j.plan;
 
 import java.util.List;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /** The steps of one family of kernels between the inputs and the FP32 output of a plan. */
 interface AttentionSteps {
@@ -10,8 +11,8 @@ interface AttentionSteps {
     /** Arrays that the kernels read and that never change. */
     List<Object> constants();
 
-    /** Arrays that go to the host after each run, besides output and lse. */
-    List<Object> results();
+    /** What the kernels count, which goes to the host after each run. */
+    IntArray counted();
 
     /** The quantized operands; null if nothing is quantized. */
     OperandArrays operands();

@@ -200,8 +200,8 @@ final class PlainSteps implements AttentionSteps {
     }
 
     @Override
-    public List<Object> results() {
-        return List.of(nonFinite);
+    public IntArray counted() {
+        return nonFinite;
     }
 
     @Override

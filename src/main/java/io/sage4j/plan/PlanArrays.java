@@ -2,6 +2,7 @@ package io.sage4j.plan;
 
 import io.sage4j.DType;
 import io.sage4j.SageException;
+import io.sage4j.kernel.Convert;
 import io.sage4j.kernel.Elements;
 import io.sage4j.numeric.AttentionShape;
 import java.lang.foreign.MemorySegment;
@@ -26,6 +27,9 @@ final class PlanArrays {
 
     /** Bytes of Q, K and V up to which they share an array: of less, a copy costs the host more than its bytes take. */
     static final long ONE_COPY = 1 << 20;
+
+    /** Counts that an output of the plan's own has room for behind its elements, for the same reason. */
+    static final int CARRIED = Convert.ITEMS / Convert.DIGITS;
 
     /** Parts of an array begin at multiples of so many bytes. */
     private static final int PART = 64;
@@ -171,14 +175,14 @@ final class PlanArrays {
             TornadoNativeArray array,
             TornadoNativeArray tensor) {
         return new Operand(
-                ints(what, view(view, heads, tokens, shape.headDim())),
+                ints(what, Arrays.copyOf(view(view, heads, tokens, shape.headDim()), Convert.VIEW_SIZE)),
                 array instanceof FloatArray ? (FloatArray) array : noFloats,
                 array instanceof HalfFloatArray ? (HalfFloatArray) array : noHalves,
                 array instanceof ShortArray ? (ShortArray) array : noShorts,
                 Elements.typeOf(view.dtype()),
                 array,
                 tensor,
-                view.fills(array.getSize(), shape.batch(), heads, tokens, shape.headDim()));
+                view.fills(tensor.getSize(), shape.batch(), heads, tokens, shape.headDim()));
     }
 
     /** Elements that a tensor needs, which must be numbers that a kernel can read and find. */
@@ -223,6 +227,20 @@ final class PlanArrays {
                             : part(names.get(i), views.get(i), shape, heads[i], tokens[i], all, starts[i]));
         }
         return operands;
+    }
+
+    /** The output; one that is small, not FP32 and not the caller's has room for counts behind it. */
+    Operand output(AttentionProblem problem, TornadoNativeArray bound) {
+        AttentionShape shape = problem.shape();
+        TensorView view = problem.out();
+        long span = span("output", view, shape, shape.qHeads(), shape.qoLen());
+        if (bound != null
+                || view.dtype() == DType.FLOAT32
+                || span * view.dtype().bytes() > ONE_COPY) {
+            return operand("output", view, shape, shape.qHeads(), shape.qoLen(), bound);
+        }
+        TornadoNativeArray all = allocate("output", view.dtype(), span + CARRIED * Convert.DIGITS);
+        return part("output", view, shape, shape.qHeads(), shape.qoLen(), all, 0);
     }
 
     private Operand part(

@@ -2,6 +2,7 @@ package io.sage4j.plan;
 
 import io.sage4j.DType;
 import io.sage4j.kernel.AttentionSizes;
+import io.sage4j.kernel.Convert;
 import io.sage4j.kernel.Elements;
 import io.sage4j.numeric.AttentionShape;
 import java.util.ArrayList;
@@ -39,8 +40,7 @@ record PlanIo(
 
     static PlanIo of(AttentionProblem problem, ArrayBindings bindings, PlanArrays arrays) {
         AttentionShape shape = problem.shape();
-        PlanArrays.Operand out =
-                arrays.operand("output", problem.out(), shape, shape.qHeads(), shape.qoLen(), bindings.out());
+        PlanArrays.Operand out = arrays.output(problem, bindings.out());
         List<PlanArrays.Operand> inputs = arrays.inputs(problem, bindings);
         return new PlanIo(
                 problem,
@@ -66,6 +66,33 @@ record PlanIo(
     /** Whether the output needs a last step that rounds it to its type. */
     boolean narrows() {
         return problem.out().dtype() != DType.FLOAT32;
+    }
+
+    /** Lets the counts come to the host behind the output, if there is room for all of them. */
+    void carry(IntArray counts) {
+        if (narrows() && out.array() != out.tensor() && counts.getSize() <= PlanArrays.CARRIED) {
+            out.view().set(Convert.CARRIED_AT, out.tensor().getSize());
+            out.view().set(Convert.CARRIED, counts.getSize());
+        }
+    }
+
+    /** Whether they do. */
+    boolean carries() {
+        return out.view().get(Convert.CARRIED) > 0;
+    }
+
+    /** Takes those of the last run from there. */
+    void readCarried(IntArray counts) {
+        int at = out.view().get(Convert.CARRIED_AT);
+        for (int i = 0; i < out.view().get(Convert.CARRIED); i++) {
+            int count = 0;
+            for (int digit = Convert.DIGITS - 1; digit >= 0; digit--) {
+                int value = (int) Elements.load(
+                        out.floats(), out.halves(), out.bfloats(), out.type(), at + i * Convert.DIGITS + digit);
+                count = count * Convert.DIGIT + value;
+            }
+            counts.set(i, count);
+        }
     }
 
     ByteArray maskBits() {

@@ -429,8 +429,8 @@ final class QuantizedSteps implements AttentionSteps {
     }
 
     @Override
-    public List<Object> results() {
-        return List.of(counts);
+    public IntArray counted() {
+        return counts;
     }
 
     @Override

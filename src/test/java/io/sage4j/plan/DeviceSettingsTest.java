@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
 
 /** Which profile a device gets, what the user may change, and what is refused. */
 class DeviceSettingsTest {
@@ -70,12 +71,14 @@ class DeviceSettingsTest {
 
     @Test
     void thisDeviceHasOne() {
-        assertThat(DeviceSettings.of(TornadoExecutionPlan.getDevice(0, 0)).profile())
-                .isEqualTo(
-                        PlanChecks.isRealTornadoVm()
-                                        && PlanChecks.askedBackend().equals("OPENCL")
-                                ? "pocl-cpu"
-                                : "generic");
+        TornadoDevice device = TornadoExecutionPlan.getDevice(0, 0);
+        String expected = "generic";
+        if (PlanChecks.isRealTornadoVm()) {
+            boolean hopper = device.getPhysicalDevice().getDeviceName().matches(".*G?H[12]00.*");
+            expected =
+                    PlanChecks.askedBackend().equals("OPENCL") && !hopper ? "pocl-cpu" : hopper ? "hopper" : "generic";
+        }
+        assertThat(DeviceSettings.of(device).profile()).isEqualTo(expected);
     }
 
     @Test
@@ -140,6 +143,19 @@ class DeviceSettingsTest {
     void badValue(String key, String value, String why) throws IOException {
         refuses(why, "sage4j.profile." + key, value);
         refuses(why, "sage4j.profile", file(key + "=" + value + "\n"));
+    }
+
+    /** A larger work-group may lack registers, which TornadoVM's backends do not tell. */
+    @ParameterizedTest
+    @CsvSource({"cuda", "ptx"})
+    void onAGpuWorkGroupsAreNoLargerThanTheRegistersOfAMultiprocessorAllow(String backend) {
+        DeviceSettings.Traits gpu = new DeviceSettings.Traits(backend, "GPU", "Some GPU", 1024, 48 * 1024);
+        for (String key : List.of("items", "flash-rows", "quantize-items")) {
+            assertThatThrownBy(() -> of(gpu, "sage4j.profile." + key, "257"))
+                    .isInstanceOf(SageException.class)
+                    .hasMessageContaining(key + " is 257, more than the 256 work-items whose registers");
+            assertThat(of(gpu, "sage4j.profile." + key, "256").profile()).isEqualTo("generic");
+        }
     }
 
     @Test

@@ -9,12 +9,7 @@ import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import io.sage4j.plan.SourceOrder;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,33 +20,10 @@ class SourceOrderTest {
 
     @Test
     void theSourceOfAKernelDoesNotDependOnWhatElseAProgramDid() throws IOException, InterruptedException {
-        String source = sourceIn("first", 0);
+        String source = PrintedKernels.of(Program.class, folder.resolve("first"), "0");
         assertThat(source).contains("__kernel");
-        assertThat(sourceIn("second", 1000)).isEqualTo(source);
-    }
-
-    private String sourceIn(String name, int hashes) throws IOException, InterruptedException {
-        Path source = folder.resolve(name + ".cl");
-        Path log = folder.resolve(name + ".log");
-        List<String> command = new ArrayList<>(
-                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(argument -> !argument.startsWith("-javaagent"))
-                .forEach(command::add);
-        command.addAll(List.of(
-                "-Dtornado.printKernel=True",
-                "-Dtornado.print.kernel.dir=" + source,
-                "-cp",
-                System.getProperty("java.class.path"),
-                Program.class.getName(),
-                String.valueOf(hashes)));
-        Process process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
-        assertThat(process.exitValue()).as(Files.readString(log)).isZero();
-        return Files.readString(source);
+        assertThat(PrintedKernels.of(Program.class, folder.resolve("second"), "1000"))
+                .isEqualTo(source);
     }
 
     /** Attends once, after it has asked the JVM for some hash codes. */

@@ -90,7 +90,7 @@ public final class AttentionResult {
         return Optional.ofNullable(lse);
     }
 
-    /** Device time per step, in the order of the steps. */
+    /** Device time per step, in the order of the steps; on TornadoVM of the first 256 calls of a shape, then none. */
     public List<StepTime> steps() {
         return steps;
     }

@@ -113,11 +113,7 @@ final class TaskGraphBackend implements AttentionBackend {
                 AfterFailure.run(t, plan::close);
                 throw t;
             }
-            if (plan.isSpent()) {
-                plan.close();
-            } else {
-                plans.release(key, plan);
-            }
+            plans.release(key, plan);
             return done;
         } catch (SageException e) {
             throw e;

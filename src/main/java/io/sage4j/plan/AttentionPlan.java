@@ -32,8 +32,8 @@ public final class AttentionPlan implements AutoCloseable {
     /** A first run compiles; drivers' compilers (PoCL's cache, say) do not all bear several of them side by side. */
     private static final Object COMPILING = new Object();
 
-    /** TornadoVM keeps the profile of every run for as long as the plan lives, and gives all of them at once. */
-    private static final int MOST_TIMED_RUNS = 1000;
+    /** Runs with step times: TornadoVM keeps the profile of each for as long as the plan lives, and gives all of them at once. */
+    static final int TIMED_RUNS = 256;
 
     /** Runs that one TornadoVM plan object is asked for: it keeps what came of each. */
     private static final int RUNS_OF_A_VIEW = 256;
@@ -62,7 +62,7 @@ public final class AttentionPlan implements AutoCloseable {
     private final AttentionSteps family;
     private final List<String> stepNames;
     private final TornadoExecutionPlan execution;
-    private final boolean timed;
+    private boolean timed;
     private TornadoExecutionPlan view;
     private TornadoExecutionResult result;
     private int runs;
@@ -255,11 +255,6 @@ public final class AttentionPlan implements AutoCloseable {
                 out.type());
     }
 
-    /** Whether the profiles of so many runs have piled up that a new plan is cheaper. */
-    public boolean isSpent() {
-        return TornadoApi.isReal() && timed && runs >= MOST_TIMED_RUNS;
-    }
-
     /** Memory of its own arrays, on the host; on a device they take as much again. */
     public long bytes() {
         return arrays.bytes();
@@ -270,6 +265,10 @@ public final class AttentionPlan implements AutoCloseable {
         if (execution == null) {
             writeEmpty();
             return;
+        }
+        if (timed && runs >= TIMED_RUNS && TornadoApi.isReal()) {
+            execution.withoutProfiler();
+            timed = false;
         }
         if (runs++ % RUNS_OF_A_VIEW == 0) {
             view = execution.withAllGraphs();
@@ -331,7 +330,10 @@ public final class AttentionPlan implements AutoCloseable {
         return stepNames;
     }
 
-    /** Steps of the last run with their times; none before the first run, or if the configuration asks for no times. */
+    /**
+     * Steps of the last run with their times; none before the first run, if the configuration asks for no times, and on TornadoVM after the
+     * first {@link #TIMED_RUNS} runs.
+     */
     public List<Step> steps() {
         if (result == null || !timed) {
             return List.of();

@@ -6,7 +6,9 @@ import io.sage4j.backend.AttentionRequest;
 import io.sage4j.backend.BackendRules;
 import io.sage4j.backend.Backends;
 import io.sage4j.backend.DeviceBackend;
+import io.sage4j.backend.PackedRequest;
 import io.sage4j.backend.Selection;
+import io.sage4j.cuda.CudaStream;
 import io.sage4j.numeric.AttentionShape;
 import io.sage4j.plan.HeavyTails;
 import java.util.ArrayList;
@@ -334,8 +336,9 @@ public final class Sage implements AutoCloseable {
 
     /**
      * Queues attention of sequences that lie behind each other without padding, tensors in GPU memory, on a stream and returns: {@link
-     * #attendPacked} as {@link #enqueue} does it. Short sequences run side by side, on streams that what the stream gets later waits for; while
-     * the stream is being captured they run one behind the other.
+     * #attendPacked} as {@link #enqueue} does it. On Hopper all sequences mostly go with one launch of each kernel; their numbers are those of calls of their
+     * own, but for the rounding of rows whose keys such a call would split. Elsewhere short sequences run side by side, on streams that what the stream gets later
+     * waits for; while the stream is being captured they run one behind the other.
      *
      * @param q queries of all sequences, [1, num_heads, tokens, head_dim] in the spec's layout; like all here in the GPU's memory
      * @param k keys of all sequences
@@ -359,22 +362,31 @@ public final class Sage implements AutoCloseable {
             List<Tensor> lse,
             GpuStream stream) {
         DeviceBackend device = device();
-        ArgumentCheck.inputs(q, k, v, spec, backends);
+        AttentionShape all = ArgumentCheck.inputs(q, k, v, spec, backends);
         ArgumentCheck.packed(q, k, cuSeqlensQ, cuSeqlensK, spec);
         ArgumentCheck.queuedOutput(q, k, v, spec, out, backends);
         ArgumentCheck.packedLse(lse, cuSeqlensQ.length - 1);
-        List<AttentionRequest> requests = new ArrayList<>();
-        for (Sequence each : sequences(q, k, v, out, cuSeqlensQ, cuSeqlensK, spec.layout())) {
-            AttentionShape shape = ArgumentCheck.shape(each.q, each.k, each.v, spec.layout());
-            Tensor sums = lse == null ? null : lse.get(requests.size());
+        for (int i = 0; i + 1 < cuSeqlensQ.length; i++) {
+            Tensor sums = lse == null ? null : lse.get(i);
+            AttentionShape shape = all.ofTokens(cuSeqlensQ[i + 1] - cuSeqlensQ[i], cuSeqlensK[i + 1] - cuSeqlensK[i]);
             ArgumentCheck.queuedLse(sums, shape, q, k, v, spec, out, backends);
-            Variant variant = choice(device, spec, shape).variant();
-            requests.add(request(device, shape, variant, each.q, each.k, each.v, spec, each.out, sums));
         }
         if (lse != null) {
             ArgumentCheck.apart("log-sum-exp", lse);
         }
-        device.enqueue(requests, SageException.requireArgument(stream, "stream").of(this));
+        CudaStream on = SageException.requireArgument(stream, "stream").of(this);
+        Variant variant = choice(device, spec, all).variant();
+        AttentionRequest together = request(device, all, variant, q, k, v, spec, out, null);
+        if (device.enqueue(new PackedRequest(together, cuSeqlensQ, cuSeqlensK, spec.causal(), lse), on)) {
+            return;
+        }
+        List<AttentionRequest> requests = new ArrayList<>();
+        for (Sequence each : sequences(q, k, v, out, cuSeqlensQ, cuSeqlensK, spec.layout())) {
+            AttentionShape shape = ArgumentCheck.shape(each.q, each.k, each.v, spec.layout());
+            Tensor sums = lse == null ? null : lse.get(requests.size());
+            requests.add(request(device, shape, variant, each.q, each.k, each.v, spec, each.out, sums));
+        }
+        device.enqueue(requests, on);
     }
 
     /**

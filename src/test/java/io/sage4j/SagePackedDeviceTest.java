@@ -14,7 +14,7 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Packed sequences on a caller's stream, on a driver without a GPU: which streams they go on, and what is refused. */
+/** Packed sequences on a caller's stream, on a driver without a GPU: how and on which streams they go, and what is refused. */
 @SuppressWarnings("restricted") // Addresses of the fake's memory.
 class SagePackedDeviceTest {
     private static final AttentionSpec SPEC =
@@ -25,6 +25,7 @@ class SagePackedDeviceTest {
             .build();
     private static final int HEADS = 2;
     private static final int DIM = 64;
+    private static final int NARROW_DIM = 60;
     private static final int[] STARTS = {0, 40, 40, 100, 130, 150, 151};
     private static final int[] KV_STARTS = {0, 50, 60, 60, 100, 110, 120};
 
@@ -34,6 +35,12 @@ class SagePackedDeviceTest {
     private final Tensor k = sage.allocate(DType.FLOAT16, 1, 1, 120, DIM);
     private final Tensor v = sage.allocate(DType.FLOAT16, 1, 1, 120, DIM);
     private final Tensor out = sage.allocate(DType.FLOAT16, 1, HEADS, 151, DIM);
+
+    /** Rows that are no whole chunks of 16 bytes: each sequence is a call of its own. */
+    private final Tensor narrowQ = sage.allocate(DType.FLOAT16, 1, HEADS, 151, NARROW_DIM);
+
+    private final Tensor narrowK = sage.allocate(DType.FLOAT16, 1, 1, 120, NARROW_DIM);
+    private final Tensor narrowOut = sage.allocate(DType.FLOAT16, 1, HEADS, 151, NARROW_DIM);
 
     @AfterEach
     void nothingIsLeft() {
@@ -59,18 +66,69 @@ class SagePackedDeviceTest {
         return Collections.frequency(fake.calls, "cuStreamWaitEvent");
     }
 
+    private void enqueueNarrow(int[] starts, int[] kvStarts, GpuStream stream) {
+        sage.enqueuePacked(narrowQ, narrowK, narrowK, starts, kvStarts, SPEC, narrowOut, stream);
+    }
+
+    @Test
+    void allSequencesHaveOneLaunchOfEachKernel() {
+        GpuStream stream = sage.stream(0x42);
+        for (int run = 0; run < 3; run++) {
+            fake.calls.clear();
+            fake.launches.clear();
+            sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream);
+            assertThat(fake.launches)
+                    .extracting(FakeDriver.Launch::kernel)
+                    .containsExactly("sage_quantize_kv", "sage_wgmma_attention");
+            assertThat(fake.launches).extracting(FakeDriver.Launch::stream).containsOnly(0x42L);
+            assertThat(Collections.frequency(fake.calls, "cuMemcpyHtoDAsync_v2"))
+                    .as("the tables")
+                    .isEqualTo(1);
+            assertThat(fake.calls.indexOf("cuMemcpyHtoDAsync_v2")).isLessThan(fake.calls.indexOf("cuLaunchKernelEx"));
+            // Sequence 2 has no key: its rows, in each head, become 0. Sequence 1 has no query.
+            assertThat(fake.calls.contains("cuMemsetD8Async")).isTrue();
+            assertThat(fake.calls).noneMatch(c -> c.endsWith("Synchronize") || c.equals("cuStreamWaitEvent"));
+            assertThat(fake.calls.contains("cuMemHostAlloc"))
+                    .as("kept for the next call")
+                    .isEqualTo(run == 0);
+            assertThat(fake.live()).doesNotContainKey("pooled memory");
+        }
+        long pinned = fake.live().get("pinned memory");
+        fake.notReady = true;
+        sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream);
+        assertThat(fake.live().get("pinned memory"))
+                .as("what the GPU has not copied yet stays as it is")
+                .isEqualTo(pinned + 1);
+        fake.notReady = false;
+    }
+
+    /** Two rows of two heads would leave the GPU to four work tiles: calls of their own split the keys. */
+    @Test
+    void fewRowsOfManyKeysAreCallsOfTheirOwn() {
+        int keys = 20_000;
+        Tensor query = sage.allocate(DType.FLOAT16, 1, HEADS, 2, DIM);
+        Tensor to = sage.allocate(DType.FLOAT16, 1, HEADS, 2, DIM);
+        Tensor many = sage.allocate(DType.FLOAT16, 1, 1, 2 * keys, DIM);
+        sage.enqueuePacked(
+                query, many, many, new int[] {0, 1, 2}, new int[] {0, keys, 2 * keys}, SPEC, to, sage.stream(0x42));
+        assertThat(fake.launches)
+                .filteredOn(l -> l.kernel().equals("sage_join_parts"))
+                .hasSize(2);
+        assertThat(fake.calls).doesNotContain("cuMemcpyHtoDAsync_v2");
+    }
+
     @Test
     void sequencesGoSideBySideAndTheCallersStreamWaitsForAll() {
         GpuStream stream = sage.stream(0x42);
         for (int run = 0; run < 2; run++) {
             fake.calls.clear();
             fake.launches.clear();
-            sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream);
+            enqueueNarrow(STARTS, KV_STARTS, stream);
             // Sequence 1 has no query, sequence 2 no key.
             List<FakeDriver.Launch> attention = attention();
             assertThat(attention)
-                    .extracting(l -> address(l, 8) - out.address())
-                    .containsExactly(0L, 100L * DIM * 2, 130L * DIM * 2, 150L * DIM * 2);
+                    .extracting(l -> address(l, 6) - narrowOut.address())
+                    .containsExactly(0L, 100L * NARROW_DIM * 2, 130L * NARROW_DIM * 2, 150L * NARROW_DIM * 2);
             assertThat(attention).extracting(FakeDriver.Launch::stream).contains(0x42L);
             long sides = fake.launches.stream()
                     .map(FakeDriver.Launch::stream)
@@ -118,11 +176,21 @@ class SagePackedDeviceTest {
     void aLaunchThatFailsIsToldAndNothingIsLeftBehind() {
         GpuStream stream = sage.stream(0x42);
         fake.fail("cuLaunchKernelEx", 700);
-        refused(() -> sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream), "cuLaunchKernelEx");
+        refused(() -> enqueueNarrow(STARTS, KV_STARTS, stream), "cuLaunchKernelEx");
         assertThat(fake.live()).doesNotContainKeys("stream", "event", "pooled memory");
+        refused(() -> sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream), "cuLaunchKernelEx");
+        assertThat(fake.live()).doesNotContainKeys("stream", "pooled memory");
         fake.fail("cuLaunchKernelEx", 0);
-        sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream);
+        enqueueNarrow(STARTS, KV_STARTS, stream);
         assertThat(attention()).hasSize(4);
+        fake.fail("cuMemcpyHtoDAsync_v2", 700);
+        long pinned = fake.live().get("pinned memory");
+        refused(() -> sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream), "cuMemcpyHtoDAsync");
+        assertThat(fake.live().getOrDefault("pinned memory", 0L)).isLessThan(pinned);
+        assertThat(fake.live()).doesNotContainKey("pooled memory");
+        fake.fail("cuMemcpyHtoDAsync_v2", 0);
+        sage.enqueuePacked(q, k, v, STARTS, KV_STARTS, SPEC, out, stream);
+        assertThat(attention()).hasSize(5);
     }
 
     @Test
@@ -132,8 +200,14 @@ class SagePackedDeviceTest {
         int[] kvStarts = {0, 60, 120};
         Tensor first = sage.allocate(DType.FLOAT32, 1, HEADS, 100, 1);
         Tensor second = sage.allocate(DType.FLOAT32, 1, HEADS, 51, 1);
+        sage.enqueuePacked(
+                narrowQ, narrowK, narrowK, starts, kvStarts, WITH_LSE, narrowOut, List.of(first, second), stream);
+        assertThat(attention()).extracting(l -> address(l, 10)).containsExactly(first.address(), second.address());
+        fake.launches.clear();
         sage.enqueuePacked(q, k, v, starts, kvStarts, WITH_LSE, out, List.of(first, second), stream);
-        assertThat(attention()).extracting(l -> address(l, 12)).containsExactly(first.address(), second.address());
+        assertThat(fake.launches)
+                .extracting(FakeDriver.Launch::kernel)
+                .containsExactly("sage_quantize_kv", "sage_lse_correction", "sage_wgmma_attention");
         fake.launches.clear();
         refusedLse(starts, kvStarts, WITH_LSE, null, "asks for the log-sum-exp, expected a tensor", stream);
         refusedLse(starts, kvStarts, SPEC, List.of(first, second), "does not ask for the log-sum-exp", stream);

@@ -51,6 +51,7 @@ final class CudaBackend implements DeviceBackend {
     private final Arch arch;
     private final CudaKernels kernels;
     private final CudaTensors tensors;
+    private final CudaPacked packed;
     private final Map<NativeAttention.Call, CudaPlan> plans = new LinkedHashMap<>(16, 0.75f, true);
     private final ConcurrentLinkedDeque<CudaLane> idle = new ConcurrentLinkedDeque<>();
     private final ConcurrentLinkedDeque<CudaBranches> idleBranches = new ConcurrentLinkedDeque<>();
@@ -65,6 +66,7 @@ final class CudaBackend implements DeviceBackend {
         context = driver.device(ordinal).retainContext();
         kernels = new CudaKernels(context, arch, store);
         tensors = new CudaTensors(context);
+        packed = new CudaPacked(context, kernels, arch, info);
     }
 
     /** The type in which kernels get tensors of a type from the host. */
@@ -172,14 +174,16 @@ final class CudaBackend implements DeviceBackend {
     }
 
     private void requireMemory(AttentionRequest r) {
+        requireMemory(r, r.lse() == null ? List.of() : List.of(r.lse()));
+    }
+
+    private void requireMemory(AttentionRequest r, List<Tensor> lse) {
         List<CudaContext.Range> ranges = new ArrayList<>(5);
         add(ranges, "q", r.q());
         add(ranges, "k", r.k());
         add(ranges, "v", r.v());
         add(ranges, "out", r.out());
-        if (r.lse() != null) {
-            add(ranges, "lse", r.lse());
-        }
+        lse.forEach(sums -> add(ranges, "lse", sums));
         if (!ranges.isEmpty()) {
             context.requireMemory(ranges);
         }
@@ -227,8 +231,12 @@ final class CudaBackend implements DeviceBackend {
     }
 
     static NativeAttention.Call callInPlace(AttentionRequest r) {
+        return callInPlace(r, r.lse() != null);
+    }
+
+    private static NativeAttention.Call callInPlace(AttentionRequest r, boolean lse) {
         Placed out = placed(r, r.out());
-        return call(r, r.smScale(), placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), out, r.lse() != null);
+        return call(r, r.smScale(), placed(r, r.q()), placed(r, r.k()), placed(r, r.v()), out, lse);
     }
 
     /** The same of tensors that are to be copied to the GPU. */
@@ -366,6 +374,13 @@ final class CudaBackend implements DeviceBackend {
         }
     }
 
+    @Override
+    public boolean enqueue(PackedRequest r, CudaStream stream) {
+        requireNative(r.all());
+        requireMemory(r.all(), r.lse() == null ? List.of() : r.lse());
+        return packed.enqueue(r, callInPlace(r.all(), r.lse() != null), this::fillWithoutKeys, stream);
+    }
+
     /** The plan of a call that can run here; null if it has nothing to compute. */
     private CudaPlan checkedPlan(AttentionRequest r) {
         requireNative(r);
@@ -449,11 +464,14 @@ final class CudaBackend implements DeviceBackend {
 
     /** The same on the GPU. */
     private void fillWithoutKeys(AttentionRequest r, CudaStream stream) {
-        tensors.zero(r.out(), stream);
-        if (r.lse() != null && r.lse().size() > 0) {
-            try (DeviceMemory lse =
-                    context.wrapMemory(r.lse().address(), r.lse().size() * Float.BYTES)) {
-                stream.fillWords(lse, 0, r.lse().size(), Float.floatToRawIntBits(Float.NEGATIVE_INFINITY));
+        fillWithoutKeys(r.out(), r.lse(), stream);
+    }
+
+    private void fillWithoutKeys(Tensor out, Tensor lse, CudaStream stream) {
+        tensors.zero(out, stream);
+        if (lse != null && lse.size() > 0) {
+            try (DeviceMemory sums = context.wrapMemory(lse.address(), lse.size() * Float.BYTES)) {
+                stream.fillWords(sums, 0, lse.size(), Float.floatToRawIntBits(Float.NEGATIVE_INFINITY));
             }
         }
     }
@@ -485,6 +503,7 @@ final class CudaBackend implements DeviceBackend {
             // What was started asynchronously still uses what is closed now.
             context.synchronize();
             closeIdle();
+            packed.close();
         } catch (SageException e) {
             failure = e;
         }

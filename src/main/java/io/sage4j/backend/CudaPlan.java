@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.function.ToLongFunction;
 
 /**
  * The launches of one kind of call, laid out once and started many times, with other addresses if wanted. A call is laid
@@ -90,8 +91,18 @@ final class CudaPlan {
      * @throws io.sage4j.SageException if there is no native kernel for it, or one cannot be compiled
      */
     CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, NativeAttention.Call call, boolean keeps) {
+        this(kernels, arch, info, device -> NativeAttention.run(device, call), keeps);
+    }
+
+    /**
+     * Lays something else out.
+     *
+     * @param layOut starts all steps, with addresses of {@link #address}, and gives the address of the count of heavy-tailed channels of V, 0
+     *     if V is not watched
+     */
+    CudaPlan(CudaKernels kernels, Arch arch, DeviceInfo info, ToLongFunction<NativeDevice> layOut, boolean keeps) {
         Recording recording = new Recording(arch, info, keeps);
-        long heavy = NativeAttention.run(recording, call);
+        long heavy = layOut.applyAsLong(recording);
         heavyOffset = heavy == 0 ? -1 : heavy - address(Buffer.SCRATCH, 0);
         scratchBytes = Math.max(1, recording.scratch);
         if (heavyOffset >= 0) {
@@ -304,6 +315,11 @@ final class CudaPlan {
             fixup.launch.setLong(fixup.argument, addresses.of(fixup.buffer) / ALIGNMENT * ALIGNMENT + fixup.offset);
         }
         current = addresses;
+    }
+
+    /** Where in the scratch memory an address of it points to. */
+    static long scratchOffset(long address) {
+        return address - address(Buffer.SCRATCH, 0);
     }
 
     /** The part of an address that a call is laid out with. */

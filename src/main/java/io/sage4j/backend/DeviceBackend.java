@@ -51,6 +51,14 @@ public interface DeviceBackend extends AttentionBackend {
     void enqueue(List<AttentionRequest> requests, CudaStream stream);
 
     /**
+     * Starts sequences that lie behind each other with one launch of each kernel for all of them, and returns, if there are kernels for that.
+     *
+     * @return whether it did; else nothing was started, and they are calls of their own
+     * @throws io.sage4j.SageException if the backend cannot run it, with the reason, before anything was started
+     */
+    boolean enqueue(PackedRequest request, CudaStream stream);
+
+    /**
      * Lays a call out to be started again and again.
      *
      * @param request its tensors on the GPU

@@ -38,9 +38,11 @@ final class PtxCommand implements Callable<Integer> {
     private static final Set<NativeKernel> HOPPER_ONLY = EnumSet.of(
             NativeKernel.WGMMA_ATTENTION,
             NativeKernel.WGMMA_ATTENTION_Q,
+            NativeKernel.WGMMA_ATTENTION_PACKED,
             NativeKernel.WGMMA_ATTENTION_PARTS,
             NativeKernel.WGMMA_JOIN_PARTS,
-            NativeKernel.QUANTIZE_KV);
+            NativeKernel.QUANTIZE_KV,
+            NativeKernel.QUANTIZE_KV_PACKED);
 
     @Spec
     private CommandSpec spec;
@@ -131,7 +133,7 @@ final class PtxCommand implements Callable<Integer> {
     private static String list() {
         StringBuilder text = new StringBuilder();
         for (NativeKernel kernel : NativeKernel.values()) {
-            text.append(String.format("%-16s %s%n", kernel, kernel.summary()));
+            text.append(String.format("%-22s %s%n", kernel, kernel.summary()));
         }
         return text.toString();
     }

@@ -7,6 +7,8 @@ import java.lang.foreign.MemorySegment;
 
 /** A moment in a stream: to be waited for, and to measure from. */
 public final class CudaEvent extends Handle {
+    private static final int NOT_READY = 600;
+
     CudaEvent(CudaContext context, long raw) {
         super(context, "an event", raw);
     }
@@ -20,6 +22,15 @@ public final class CudaEvent extends Handle {
                         "recording an event",
                         handle,
                         given(stream, "stream").useIn(context()));
+    }
+
+    /** Whether that moment has come; of an event that was not recorded it has. */
+    public boolean isDone() {
+        int code = context().tryCall(DriverFunction.EVENT_QUERY, use());
+        if (code != 0 && code != NOT_READY) {
+            throw context().driver().failure(DriverFunction.EVENT_QUERY, "asking for an event", code, "");
+        }
+        return code == 0;
     }
 
     /** Waits until that moment. */

@@ -37,6 +37,7 @@ enum DriverFunction {
     EVENT_CREATE("cuEventCreate", ADDRESS, JAVA_INT),
     EVENT_DESTROY("cuEventDestroy_v2", JAVA_LONG),
     EVENT_RECORD("cuEventRecord", JAVA_LONG, JAVA_LONG),
+    EVENT_QUERY("cuEventQuery", JAVA_LONG),
     EVENT_SYNCHRONIZE("cuEventSynchronize", JAVA_LONG),
     EVENT_ELAPSED_TIME("cuEventElapsedTime", ADDRESS, JAVA_LONG, JAVA_LONG),
     MEM_GET_INFO("cuMemGetInfo_v2", ADDRESS, ADDRESS),

@@ -46,6 +46,11 @@ public record AttentionShape(int batch, int qHeads, int kvHeads, int qoLen, int 
         return diagonal < kvLen - 1;
     }
 
+    /** The same with other lengths. */
+    public AttentionShape ofTokens(int queries, int keys) {
+        return new AttentionShape(batch, qHeads, kvHeads, queries, keys, headDim);
+    }
+
     /** Key/value head of a query head. */
     public int kvHead(int qHead) {
         return qHead / groupSize();

@@ -47,17 +47,7 @@ final class HopperSteps extends NativeSteps {
         if (kept == 0) {
             launch("clear", Key.of(Clear.class), Clear::kernel, 1, 1, 1, List.of(counters, words));
         }
-        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
-        arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
-        if (scheme.smoothK()) {
-            arguments.add(kMean);
-        }
-        if (scheme.smoothV()) {
-            arguments.add(vMean);
-        }
-        if (fp8) {
-            arguments.addAll(List.of(v.scales(), floats(channels)));
-        }
+        List<Object> arguments = keysAndValues(kMean, vMean, v.scales(), fp8 ? floats(channels) : 0);
         int ctas = spec.ctas(device.multiprocessors(), items);
         arguments.addAll(List.of(
                 k.codes(),
@@ -132,14 +122,6 @@ final class HopperSteps extends NativeSteps {
      */
     private boolean isBehindQuantizeKv(Extras extras) {
         return call.ifHeavy() == null && quantizesQ && extras.correction() == 0;
-    }
-
-    private WgmmaAttentionSpec.Stores stores() {
-        if (!pairedStores()) {
-            return WgmmaAttentionSpec.Stores.SINGLE;
-        }
-        boolean wide = isInChunks(call.out());
-        return wide ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
     }
 
     /** What the Hopper kernels are told of the order of the work tiles. */

@@ -13,6 +13,7 @@ import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.kernel.MmaTarget;
 import io.sage4j.ptx.kernel.QkCode;
 import io.sage4j.ptx.kernel.Watch;
+import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -114,8 +115,20 @@ abstract class NativeSteps {
 
     /** Whether rows are whole chunks of 16 bytes, aligned to them. */
     final boolean isInChunks(Placed data) {
+        return isInChunks(call, data);
+    }
+
+    static boolean isInChunks(Call call, Placed data) {
         int bytes = call.type().bytes();
-        return shape.headDim() * bytes % CHUNK == 0 && data.isAligned(CHUNK / bytes, bytes);
+        return call.shape().headDim() * bytes % CHUNK == 0 && data.isAligned(CHUNK / bytes, bytes);
+    }
+
+    /** How the Hopper attention kernel may write. */
+    final WgmmaAttentionSpec.Stores stores() {
+        if (!pairedStores()) {
+            return WgmmaAttentionSpec.Stores.SINGLE;
+        }
+        return isInChunks(call.out()) ? WgmmaAttentionSpec.Stores.WIDE : WgmmaAttentionSpec.Stores.PAIRED;
     }
 
     /**
@@ -141,6 +154,22 @@ abstract class NativeSteps {
             arguments.add(call.diagonal());
         }
         arguments.add(scoreScale());
+        return arguments;
+    }
+
+    /** K and V, and where their means, V's scales and what it is multiplied by go, 0 for what there is not. */
+    final List<Object> keysAndValues(long kMean, long vMean, long vScales, long vInverse) {
+        List<Object> arguments = input(call.k(), shape.kvHeads(), shape.kvLen());
+        arguments.addAll(input(call.v(), shape.kvHeads(), shape.kvLen()));
+        if (scheme.smoothK()) {
+            arguments.add(kMean);
+        }
+        if (scheme.smoothV()) {
+            arguments.add(vMean);
+        }
+        if (fp8) {
+            arguments.addAll(List.of(vScales, vInverse));
+        }
         return arguments;
     }
 

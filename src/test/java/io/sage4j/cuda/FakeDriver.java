@@ -79,6 +79,9 @@ public final class FakeDriver implements AutoCloseable {
     /** Memory pools that are there. */
     public int pools;
 
+    /** Whether no event that is asked about has come. */
+    public boolean notReady;
+
     /** Sees each launch when it is made, before what follows: may read and write device memory. */
     public Consumer<Launch> onLaunch = launch -> {};
 
@@ -343,6 +346,11 @@ public final class FakeDriver implements AutoCloseable {
 
     synchronized int cuEventRecord(long event, long stream) {
         return isLive("event", event) + isStream(stream);
+    }
+
+    synchronized int cuEventQuery(long event) {
+        int code = isLive("event", event);
+        return code != 0 ? code : notReady ? 600 : 0;
     }
 
     synchronized int cuEventSynchronize(long event) {

@@ -20,25 +20,18 @@ import io.sage4j.oracle.RandomInputs;
 import io.sage4j.oracle.VariantModel;
 import io.sage4j.plan.NativeAttention.Placed;
 import io.sage4j.ptx.Arch;
-import io.sage4j.ptx.Kernel;
 import io.sage4j.ptx.PtxModule;
 import io.sage4j.ptx.kernel.WgmmaAttention;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec;
 import io.sage4j.ptx.kernel.WgmmaAttentionSpec.Stores;
 import io.sage4j.ptx.kernel.WorkPlan;
 import io.sage4j.ptx.kernel.WorkProbe;
-import io.sage4j.ptx.sim.GlobalMemory;
-import io.sage4j.ptx.sim.Simulator;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -47,82 +40,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class NativeAttentionTest {
     private static final double BOUND = 0x1p-9 + 0x1p-11;
 
-    /** Runs each kernel at once; those with instructions that the interpreter lacks are only noted. */
-    private static final class Interpreted implements NativeDevice, AutoCloseable {
-        private final Arena arena = Arena.ofConfined();
-        private final GlobalMemory global = new GlobalMemory();
-        private final Simulator simulator = new Simulator(global);
-        private final Arch arch;
-        private final List<String> steps = new ArrayList<>();
-        private final Map<Long, MemorySegment> allocated = new HashMap<>();
-        private final Map<String, List<Object>> argumentsOf = new HashMap<>();
-        private final Map<String, Integer> gridOf = new HashMap<>();
-        private final List<String> overlapping = new ArrayList<>();
-        private Kernel last;
-
-        Interpreted(Arch arch) {
-            this.arch = arch;
-        }
-
-        MemorySegment segment(long bytes) {
-            MemorySegment segment = arena.allocate(Math.max(256, bytes), 256);
-            segment.fill((byte) 0x7D);
-            return segment;
-        }
-
-        @Override
-        public Arch arch() {
-            return arch;
-        }
-
-        @Override
-        public int multiprocessors() {
-            return 132;
-        }
-
-        @Override
-        public long cacheBytes() {
-            return 50L << 20;
-        }
-
-        @Override
-        public long allocate(long bytes) {
-            MemorySegment segment = segment(bytes);
-            long address = global.map(segment);
-            allocated.put(address, segment);
-            return address;
-        }
-
-        @Override
-        public void launch(
-                String step,
-                Object key,
-                Supplier<Kernel> kernel,
-                int gridX,
-                int gridY,
-                int gridZ,
-                boolean overlaps,
-                List<Object> arguments) {
-            steps.add(step);
-            argumentsOf.put(step, arguments);
-            last = kernel.get();
-            gridOf.put(step, gridX);
-            if (overlaps) {
-                overlapping.add(step);
-            }
-            assertThat(arguments).as(step).hasSameSizeAs(last.params());
-            if (!last.requirement().hopperOnly()) {
-                simulator.run(last, gridX, gridY, gridZ, arguments.toArray());
-            }
-        }
-
-        @Override
-        public void close() {
-            arena.close();
-        }
-    }
-
-    private static MemorySegment halves(Interpreted device, float[] values) {
+    private static MemorySegment halves(InterpretedDevice device, float[] values) {
         MemorySegment segment = device.segment(values.length * 2L);
         for (int n = 0; n < values.length; n++) {
             segment.setAtIndex(ValueLayout.JAVA_SHORT, n, Float16.encode(values[n]));
@@ -130,12 +48,12 @@ class NativeAttentionTest {
         return segment;
     }
 
-    private static Placed placed(Interpreted device, MemorySegment segment, int heads, int tokens, int dim) {
+    private static Placed placed(InterpretedDevice device, MemorySegment segment, int heads, int tokens, int dim) {
         return new Placed(device.global.map(segment), (long) heads * tokens * dim, (long) tokens * dim, dim);
     }
 
     private static NativeAttention.Call call(
-            Interpreted device, AttentionInputs in, Scheme scheme, MemorySegment out, MemorySegment lse) {
+            InterpretedDevice device, AttentionInputs in, Scheme scheme, MemorySegment out, MemorySegment lse) {
         AttentionShape s = in.shape();
         return new NativeAttention.Call(
                 s,
@@ -165,7 +83,7 @@ class NativeAttentionTest {
                 .rounded(DType.FLOAT16);
         ModelResult model = VariantModel.run(in, Rung.QUANTIZED, scheme);
         float[] expected = ModelResult.rounded(model.o(), DType.FLOAT16);
-        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_89)) {
             MemorySegment out = device.segment(expected.length * 2L);
             MemorySegment lse = device.segment(model.lse().length * 4L);
             NativeAttention.run(device, call(device, in, scheme, out, lse));
@@ -199,13 +117,13 @@ class NativeAttentionTest {
         AttentionInputs in = (heavy ? numbers.heavyTailedV() : numbers).rounded(DType.FLOAT16);
         long bytes = in.q().length * 2L;
         byte[] direct;
-        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_89)) {
             MemorySegment out = device.segment(bytes);
             assertThat(NativeAttention.run(device, call(device, in, heavy ? wide : variant.scheme(), out, null)))
                     .isZero();
             direct = out.toArray(ValueLayout.JAVA_BYTE);
         }
-        try (Interpreted device = new Interpreted(Arch.SM_89)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_89)) {
             MemorySegment out = device.segment(bytes);
             NativeAttention.Call plain = call(device, in, variant.scheme(), out, null);
             long counted = NativeAttention.run(device, watched(plain, wide));
@@ -246,7 +164,7 @@ class NativeAttentionTest {
                 .withDiagonal(20);
         float[] expected = ModelResult.rounded(
                 VariantModel.runWithoutLse(in, Rung.QUANTIZED, scheme, true).o(), DType.FLOAT16);
-        try (Interpreted device = new Interpreted(arch)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(arch)) {
             MemorySegment out = device.segment(expected.length * 2L);
             NativeAttention.run(device, call(device, in, scheme, out, null));
             double largest = 0;
@@ -284,7 +202,7 @@ class NativeAttentionTest {
                 .rounded(DType.FLOAT16)
                 .withDiagonal(diagonal);
         Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
-        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_90A)) {
             MemorySegment out = device.segment((long) in.q().length * 2);
             NativeAttention.run(device, call(device, in, scheme, out, null));
             // Rows of Q that are whole chunks of 16 bytes are quantized by the attention kernel.
@@ -336,7 +254,7 @@ class NativeAttentionTest {
                 .rounded(DType.FLOAT16)
                 .withDiagonal(299);
         Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
-        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_90A)) {
             MemorySegment out = device.segment((long) in.q().length * 2);
             MemorySegment lse = device.segment(2L * 300 * Float.BYTES);
             NativeAttention.run(device, call(device, in, scheme, out, lse));
@@ -351,7 +269,7 @@ class NativeAttentionTest {
     }
 
     /** Of the arguments that a step got, its kernel makes all heads, each with as many tiles of rows, and no work twice. */
-    private static void checkWork(Interpreted device, String step, WgmmaAttentionSpec spec) {
+    private static void checkWork(InterpretedDevice device, String step, WgmmaAttentionSpec spec) {
         int count = device.gridOf.get(step);
         MemorySegment found = device.segment((long) count * WorkProbe.WORDS * Integer.BYTES);
         List<Object> arguments = new ArrayList<>(device.argumentsOf.get(step));
@@ -382,7 +300,7 @@ class NativeAttentionTest {
         List<byte[]> codes = new ArrayList<>();
         List<byte[]> scales = new ArrayList<>();
         for (float smScale : new float[] {0.3f, -0.3f}) {
-            try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+            try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_90A)) {
                 MemorySegment out = device.segment((long) in.q().length * 2);
                 MemorySegment lse = device.segment((long) qoLen * 2 * Float.BYTES);
                 NativeAttention.run(device, call(device, in.withSmScale(smScale), scheme, out, lse));
@@ -413,7 +331,7 @@ class NativeAttentionTest {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(2, 2, 1, 70, 40, dim), 7)
                 .rounded(DType.FLOAT16)
                 .withSmScale(-0.3f);
-        try (Interpreted device = new Interpreted(Arch.SM_90A)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(Arch.SM_90A)) {
             Scheme scheme = Variant.of("int8-fp8-sm90").scheme();
             MemorySegment out = device.segment((long) in.q().length * 2);
             NativeAttention.Call plain = call(device, in, scheme, out, null);
@@ -452,7 +370,7 @@ class NativeAttentionTest {
         return new Placed(address, data.batch(), data.head(), data.token() + elements);
     }
 
-    private static byte[] bytes(Interpreted device, Object address) {
+    private static byte[] bytes(InterpretedDevice device, Object address) {
         return device.allocated.get((Long) address).toArray(ValueLayout.JAVA_BYTE);
     }
 
@@ -471,7 +389,7 @@ class NativeAttentionTest {
         AttentionInputs in = RandomInputs.normal(new AttentionShape(1, 1, 1, 4, 4, dim), 1)
                 .rounded(DType.FLOAT16)
                 .withSmScale(sign * 0.1f);
-        try (Interpreted device = new Interpreted(arch)) {
+        try (InterpretedDevice device = InterpretedDevice.atOnce(arch)) {
             MemorySegment out = device.segment((long) in.q().length * 2);
             NativeAttention.Call call = call(device, in, Variant.of(variant).scheme(), out, null);
             assertThatThrownBy(() -> NativeAttention.run(device, call))

@@ -202,7 +202,15 @@ public final class JoinParts {
     private void end(Reg head, Reg row, Reg max, List<Reg> o, Reg sum) {
         if (spec.lse()) {
             Reg leads = k.compare(Relation.EQ, Type.U32, lane, Imm.of(0));
-            target.lse(head, qoLen, row, leads, max, sum, spec.scheme().pOffset());
+            target.lse(
+                    target.lse(),
+                    head,
+                    qoLen,
+                    row,
+                    leads,
+                    max,
+                    sum,
+                    spec.scheme().pOffset());
         }
         // A row that sees nothing is 0, whatever V holds.
         Reg empty = k.compare(Relation.EQ, Type.F32, sum, Imm.of(0f));

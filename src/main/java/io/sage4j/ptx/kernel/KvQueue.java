@@ -73,7 +73,7 @@ final class KvQueue {
     }
 
     /** The first thread tells the next item: that of the ticket, or, when there are no more, one that was put off. */
-    void announce() {
+    Reg announce() {
         take();
         Reg item = k.and(ticket, NUMBER);
         Reg down = k.shr(ticket, 31);
@@ -95,6 +95,7 @@ final class KvQueue {
         k.store(Space.SHARED, Type.U32, at(ITEM), item);
         k.store(Space.SHARED, Type.U32, at(AGAIN), k.select(Type.U32, again, Imm.of(1), Imm.of(0)));
         k.store(Space.SHARED, Type.U32, at(DOWN), down);
+        return item;
     }
 
     /** The item that was told; {@link #NONE} at the end. */

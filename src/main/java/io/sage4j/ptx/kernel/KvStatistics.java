@@ -56,22 +56,19 @@ final class KvStatistics {
     private final int stride;
     private final Reg shared;
     private final Reg partials;
-    private final Reg parts;
 
     /**
      * @param stride numbers of a tile's channel in global memory: at least as many as any head has fields
      * @param shared {@link #sharedBytes} of shared memory
-     * @param partials FP32 [numbers of K and V, in turns, of each head][parts][stride][dim]
-     * @param parts tiles of a head
+     * @param partials FP32 [tiles of K and V, in turns, of each head][stride][dim]
      */
-    KvStatistics(KernelBuilder k, KvTile tile, int stride, Reg shared, Reg partials, Reg parts) {
+    KvStatistics(KernelBuilder k, KvTile tile, int stride, Reg shared, Reg partials) {
         this.k = k;
         this.tile = tile;
         this.dim = tile.dim;
         this.stride = stride;
         this.shared = shared;
         this.partials = partials;
-        this.parts = parts;
     }
 
     /** Shared memory for so many fields. */
@@ -149,16 +146,17 @@ final class KvStatistics {
     /**
      * Joins every eighth tile of a head, and leaves what comes of them in the place of the first of these.
      *
+     * @param tiles of the head
      * @param first which of the first eight tiles of the head the others follow
      */
-    void eighth(List<Field> fields, Reg group, Reg first) {
+    void eighth(List<Field> fields, KvHead tiles, Reg first) {
         k.when(k.compare(Relation.LT, Type.U32, tile.tid, Imm.of(dim)), () -> {
-            Reg index = k.mad(Type.U32, group, parts, first);
+            Reg index = tiles.index(k, first);
             Reg row = k.mul(Type.U32, index, Imm.of(stride));
             Reg start = k.index(k.index(partials, row, dim * FLOAT), tile.tid, FLOAT);
             for (int f = 0; f < fields.size(); f++) {
                 Reg base = k.add(Type.U64, start, Imm.of((long) f * dim * FLOAT));
-                List<Reg> number = follow(fields.get(f), 1, SCALARS, first, k.move(Type.U64, base), parts);
+                List<Reg> number = follow(fields.get(f), 1, SCALARS, first, k.move(Type.U64, base), tiles.count());
                 k.store(Space.GLOBAL, Type.F32, Address.of(base), number.get(0));
             }
         });
@@ -172,14 +170,14 @@ final class KvStatistics {
     /**
      * Joins the tiles of a head. Barriers lie before the call and behind it.
      *
-     * @param group which tensor of which head: tiles are counted from {@code group * parts} on
+     * @param tiles of the head
      * @param count how many of them: all, or the first eight, which have the numbers of all
      */
-    void head(List<Field> fields, Reg group, Reg count, Finish finish) {
+    void head(List<Field> fields, KvHead tiles, Reg count, Finish finish) {
         int vectors = dim / VECTOR;
         Reg vector = k.and(tile.tid, vectors - 1);
         Reg lane = k.shr(tile.tid, Integer.numberOfTrailingZeros(vectors));
-        Reg row = k.mul(Type.U32, k.mul(Type.U32, group, parts), Imm.of(stride));
+        Reg row = k.mul(Type.U32, tiles.first(k), Imm.of(stride));
         Reg base = k.index(k.index(partials, row, dim * FLOAT), vector, VECTOR * FLOAT);
         Reg to = k.mad(Type.U32, k.mad(Type.U32, lane, Imm.of(vectors), vector), Imm.of(VECTOR * FLOAT), shared);
         for (int f = 0; f < fields.size(); f++) {

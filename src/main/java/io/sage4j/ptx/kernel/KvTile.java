@@ -94,9 +94,9 @@ final class KvTile {
         return k.mad(Type.U32, block, Imm.of(GROUPS), group);
     }
 
-    /** The thread's tokens that the tensor has, from which {@link #has} tells each. */
-    Reg remaining(Reg part, StridedInput input) {
-        return k.sub(Type.U32, input.tokens(), k.mad(Type.U32, part, Imm.of(TOKENS), first));
+    /** Of so many tokens those that the thread has of a tile, from which {@link #has} tells each. */
+    Reg remaining(Reg part, Reg tokens) {
+        return k.sub(Type.U32, tokens, k.mad(Type.U32, part, Imm.of(TOKENS), first));
     }
 
     /** Whether the tensor has the thread's token {@code n}. */

@@ -30,7 +30,14 @@ public enum NativeKernel {
             return WgmmaAttention.kernel(o.wgmma(true));
         }
     },
-    /** The same with the keys of rows split. */
+    /** The same of packed sequences. */
+    WGMMA_ATTENTION_PACKED("the same of sequences that lie behind each other, for all of them at once; sm_90a") {
+        @Override
+        Kernel generate(Options o) {
+            return WgmmaAttention.kernel(o.wgmma(true).ofSequences());
+        }
+    },
+    /** The one for a call with the keys of rows split. */
     WGMMA_ATTENTION_PARTS("the same on parts of the keys, for few rows; sm_90a") {
         @Override
         Kernel generate(Options o) {
@@ -139,11 +146,15 @@ public enum NativeKernel {
             "K and V to the codes of the Hopper attention kernel, each read once; from sm_89 on, with FP16 PV from sm_80 on") {
         @Override
         Kernel generate(Options o) {
-            requireCodes(o.scheme);
-            if (!o.isWgmma()) {
-                throw new IllegalArgumentException("it writes for Hopper tiles only, not for " + o.scheme.tiles());
-            }
-            return QuantizeKv.kernel(QuantizeKv.Spec.of(o.scheme, o.type, o.paddedDim(), o.pairedStores));
+            return QuantizeKv.kernel(o.quantizeKv());
+        }
+    },
+    /** The same of packed sequences. */
+    QUANTIZE_KV_PACKED(
+            "the same of sequences that lie behind each other, each with means and scales of its own; from sm_89 on") {
+        @Override
+        Kernel generate(Options o) {
+            return QuantizeKv.kernel(o.quantizeKv().ofSequences());
         }
     },
     /** What smooth K takes from the log-sum-exp. */
@@ -204,6 +215,14 @@ public enum NativeKernel {
 
         private WgmmaAttentionSpec wgmma(boolean quantizesQ) {
             return new WgmmaAttentionSpec(scheme, paddedDim(), causal, lse, type, stores(), quantizesQ);
+        }
+
+        private QuantizeKv.Spec quantizeKv() {
+            requireCodes(scheme);
+            if (!isWgmma()) {
+                throw new IllegalArgumentException("it writes for Hopper tiles only, not for " + scheme.tiles());
+            }
+            return QuantizeKv.Spec.of(scheme, type, paddedDim(), pairedStores);
         }
 
         private QkCode code() {

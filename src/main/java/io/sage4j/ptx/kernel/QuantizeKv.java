@@ -54,6 +54,9 @@ import java.util.Map;
  * Spec#partials}; {@code counters} (U64), {@link #counters} words, 0 before the first run; {@code deferred} (U64), a word a tile; {@code
  * parts}, tiles of a head, {@code items}, tiles of K and V of all heads, {@code few}, {@link #FEW}, and {@code patience}, {@link
  * #patience} (U32).
+ *
+ * <p>Of packed sequences ({@link Spec#packed}) {@code table} (U64), of {@link KvTable}, is in the place of {@code parts}; the tokens of the inputs have no meaning; means
+ * and scales of V are [sequences * heads][paddedDim], and a head of up to {@code few} tiles has one counter for K and one for V.
  */
 public final class QuantizeKv {
     /** Tokens of a work item. */
@@ -63,7 +66,9 @@ public final class QuantizeKv {
     public static final int FEW = 16;
 
     private static final int REGISTERS_PER_SM = 65536;
-    private static final int PATIENCE = 64;
+    /** How often a CTA asks for the numbers of a head whose tiles are all at work at a time. */
+    public static final int PATIENCE = 64;
+
     private static final int WORD = 4;
     private static final int LAST = KvQueue.SHARED_BYTES;
     private static final int SEEN = LAST + WORD;
@@ -75,7 +80,7 @@ public final class QuantizeKv {
     private static final int SYSTEM_BYTES = 1024;
     private static final int EIGHTHS = Numbers.MEAN_LANES;
     /** Counters of a head's K or V: of all tiles, or of the eighths that are joined, and of the tiles of each of these. */
-    private static final int COUNTERS = 1 + EIGHTHS;
+    static final int COUNTERS = 1 + EIGHTHS;
 
     /**
      * What a kernel does.
@@ -88,6 +93,7 @@ public final class QuantizeKv {
      * @param vRange largest magnitude of a code of V; of no meaning for FP16
      * @param smoothV whether the mean of V is taken off
      * @param wide whether data pointers and strides allow loads of 8 elements, which the channels are a multiple of
+     * @param packed whether K and V are of sequences that lie behind each other, each with means and scales of its own ({@link KvTable})
      */
     public record Spec(
             DType type,
@@ -97,7 +103,8 @@ public final class QuantizeKv {
             PvFormat v,
             float vRange,
             boolean smoothV,
-            boolean wide) {
+            boolean wide,
+            boolean packed) {
         /** @throws IllegalArgumentException if there is no such kernel */
         public Spec {
             if (paddedDim != 64 && paddedDim != 128) {
@@ -120,7 +127,13 @@ public final class QuantizeKv {
                     scheme.pv().ofV(),
                     scheme.vRange(),
                     scheme.smoothV(),
-                    wide);
+                    wide,
+                    false);
+        }
+
+        /** The one that does so with packed sequences. */
+        public Spec ofSequences() {
+            return new Spec(type, paddedDim, smoothK, perThread, v, vRange, smoothV, wide, true);
         }
 
         boolean fp8() {
@@ -167,7 +180,8 @@ public final class QuantizeKv {
         }
 
         private int sharedBytes() {
-            return KvTile.bytes(paddedDim) + workBytes() + resultBytes() + CONTROL_BYTES;
+            int notes = packed ? KvTable.SHARED_BYTES : 0;
+            return KvTile.bytes(paddedDim) + workBytes() + resultBytes() + notes + CONTROL_BYTES;
         }
     }
 
@@ -183,7 +197,12 @@ public final class QuantizeKv {
     private final Reg kScales;
     private final Reg vCodes;
     private final Reg counters;
+    /** Tiles of a head; null with packed sequences. */
     private final Reg parts;
+
+    /** Null but with packed sequences. */
+    private final KvTable table;
+
     private final Reg few;
     private final Reg patience;
     private final KvTile tile;
@@ -209,7 +228,8 @@ public final class QuantizeKv {
         Reg partials = k.param("partials", Type.U64);
         counters = k.param("counters", Type.U64);
         Reg deferred = k.param("deferred", Type.U64);
-        parts = k.param("parts", Type.U32);
+        parts = spec.packed() ? null : k.param("parts", Type.U32);
+        Reg sequences = spec.packed() ? k.param("table", Type.U64) : null;
         Reg items = k.param("items", Type.U32);
         few = k.param("few", Type.U32);
         patience = k.param("patience", Type.U32);
@@ -218,8 +238,10 @@ public final class QuantizeKv {
         tile = new KvTile(k, dim, shared);
         work = k.add(shared, KvTile.bytes(dim));
         results = k.add(work, spec.workBytes());
-        control = k.add(results, spec.resultBytes());
-        statistics = new KvStatistics(k, tile, spec.fields(), work, partials, parts);
+        Reg behind = k.add(results, spec.resultBytes());
+        table = spec.packed() ? new KvTable(k, sequences, behind) : null;
+        control = spec.packed() ? k.add(behind, KvTable.SHARED_BYTES) : behind;
+        statistics = new KvStatistics(k, tile, spec.fields(), work, partials);
         isFirst = tile.isFirst();
         queue = new KvQueue(k, counters, deferred, items, control);
     }
@@ -249,25 +271,33 @@ public final class QuantizeKv {
         List<List<Reg>> rows = tile.registers();
         rows.forEach(row -> row.forEach(pair -> k.set(pair, Type.U32, Imm.of(0))));
         Reg current = k.move(Type.U32, Imm.of(KvQueue.NONE));
-        Reg again = k.move(Type.U32, Imm.of(0));
+        Reg again = table == null ? k.move(Type.U32, Imm.of(0)) : null;
         k.repeatWhile(() -> {
-            firstThenAll(queue::announce);
+            firstThenAll(() -> {
+                Reg item = queue.announce();
+                if (table != null) {
+                    k.when(exists(current), table::turn);
+                    k.when(exists(item), () -> table.note(item, inputK.heads(), queue.again()));
+                }
+            });
             Reg next = queue.item();
             Reg nextAgain = queue.again();
             Reg more = exists(next);
-            k.when(more, () -> fetch(of(next)));
+            k.when(more, () -> fetch(next(next)));
             k.when(k.and(more, is(nextAgain, 0)), () -> {
                 k.emit(new CopyWait(0));
-                count(of(next), tile.arrived());
+                count(next(next), tile.arrived());
             });
             Reg seen = k.move(Type.U32, Imm.of(1));
-            k.when(exists(current), () -> codes(of(current), rows, again, seen));
+            k.when(exists(current), () -> codes(current(current, again), rows, seen));
             k.when(more, () -> {
                 k.emit(new CopyWait(0));
                 tile.arrived(rows);
             });
-            k.set(current, Type.U32, next);
-            k.set(again, Type.U32, nextAgain);
+            k.set(current, Type.U32, table == null ? next : queue.item());
+            if (table == null) {
+                k.set(again, Type.U32, nextAgain);
+            }
             k.emit(new WarpBarrier());
             k.barrier();
             return k.get(Operation.OR, Type.PRED, more, is(seen, 0));
@@ -292,25 +322,27 @@ public final class QuantizeKv {
         k.barrier();
     }
 
-    /**
-     * A tile at work.
-     *
-     * @param item its number
-     * @param group tensors and heads in turns: K if even
-     * @param part which tile of the head
-     * @param input K or V
-     * @param remaining tokens that the thread has
-     */
-    private record Work(Reg item, Reg group, Reg part, StridedInput input, Reg remaining) {}
+    private KvWork next(Reg item) {
+        return table == null ? of(item, (Reg) null) : of(item, table.next());
+    }
 
-    private Work of(Reg item) {
+    private KvWork current(Reg item, Reg again) {
+        return table == null ? of(item, again) : of(item, table.current());
+    }
+
+    private KvWork of(Reg item, Reg again) {
         Reg group = k.div(Type.U32, item, parts);
         Reg part = k.sub(Type.U32, item, k.mul(Type.U32, group, parts));
         StridedInput input = StridedInput.either(isK(group), inputK, inputV);
-        return new Work(item, group, part, input, tile.remaining(part, input));
+        return new KvWork.OfCall(
+                k, item, again, group, part, parts, input, tile.remaining(part, input.tokens()), patience);
     }
 
-    private Reg headOf(Work w) {
+    private KvWork of(Reg item, KvTable.Note note) {
+        return new KvWork.OfSequence(k, item, note, tile, inputK, inputV, patience);
+    }
+
+    private Reg headOf(KvWork w) {
         return k.shr(w.group(), 1);
     }
 
@@ -326,12 +358,12 @@ public final class QuantizeKv {
         return Address.of(control).plus(offset);
     }
 
-    private void fetch(Work w) {
+    private void fetch(KvWork w) {
         tile.fetch(w.input(), headOf(w), w.part(), w.remaining(), spec.wide());
     }
 
     /** Runs {@code body} for what needs numbers of the whole head. */
-    private void ifOfHead(Work w, Runnable body) {
+    private void ifOfHead(KvWork w, Runnable body) {
         if (spec.fields() == 0) {
             return;
         }
@@ -343,24 +375,24 @@ public final class QuantizeKv {
     }
 
     /** Codes of a tile; {@code seen} becomes 0 if the numbers of its head were not to be had, and the item was put off. */
-    private void codes(Work w, List<List<Reg>> rows, Reg again, Reg seen) {
-        ifOfHead(w, () -> await(w, again, seen));
+    private void codes(KvWork w, List<List<Reg>> rows, Reg seen) {
+        ifOfHead(w, () -> await(w, seen));
         // Not earlier: others wait for who has a ticket and does not work on it yet.
         k.when(isFirst, queue::take);
         k.emit(new WarpBarrier());
         k.when(is(seen, 1), () -> {
             ifOfHead(w, () -> numbers(w));
-            Reg tileIndex = k.mad(Type.U32, headOf(w), parts, w.part());
+            Reg tileIndex = w.tileIndex();
             KvCodes codes = new KvCodes(k, tile, w.input(), work);
             k.whenElse(isK(w.group()), () -> keys(w, tileIndex, rows, codes), () -> values(w, tileIndex, rows, codes));
         });
     }
 
     /** Numbers of the whole head, in {@code results}. */
-    private void numbers(Work w) {
+    private void numbers(KvWork w) {
         either(
                 w,
-                fields -> statistics.head(fields, w.group(), toJoin(), numbers -> {
+                fields -> statistics.head(fields, w.tiles(), toJoin(w), numbers -> {
                     Known known = known(w, numbers);
                     known.entries().forEach(e -> keep(e.number(), e.place()));
                     k.when(k.compare(Relation.EQ, Type.U32, w.part(), Imm.of(0)), () -> publish(w, known));
@@ -369,40 +401,42 @@ public final class QuantizeKv {
     }
 
     /** Sets of numbers of a head that a CTA joins: its tiles', or with many those of its eighths. */
-    private Reg toJoin() {
-        return k.select(Type.U32, isSmall(), parts, k.min(Type.U32, parts, Imm.of(EIGHTHS)));
+    private Reg toJoin(KvWork w) {
+        Reg count = w.parts();
+        return k.select(Type.U32, isSmall(w), count, k.min(Type.U32, count, Imm.of(EIGHTHS)));
     }
 
-    private Reg isSmall() {
-        return k.compare(Relation.LE, Type.U32, parts, few);
+    private Reg isSmall(KvWork w) {
+        return k.compare(Relation.LE, Type.U32, w.parts(), few);
     }
 
     /** Writes the numbers of a tile, and counts it. */
-    private void count(Work w, KvTile.Rows rows) {
+    private void count(KvWork w, KvTile.Rows rows) {
         ifOfHead(w, () -> {
             either(w, fields -> statistics.strands(fields, w.input(), rows, w.remaining()));
             k.barrier();
             either(w, fields -> statistics.tile(fields, w.item()));
             k.barrier();
-            k.whenElse(isSmall(), () -> countIn(w), () -> countEighth(w));
+            k.whenElse(isSmall(w), () -> countIn(w), () -> countEighth(w));
         });
     }
 
-    private void countIn(Work w) {
+    private void countIn(KvWork w) {
         k.when(isFirst, () -> queue.count(counter(w, Imm.of(0))));
         k.emit(new WarpBarrier());
     }
 
     /** Every eighth tile of a head counts for itself; the last one of them joins them all. */
-    private void countEighth(Work w) {
+    private void countEighth(KvWork w) {
         Reg eighth = k.and(w.part(), EIGHTHS - 1);
         firstThenAll(() -> {
-            Reg all = k.shr(k.sub(Type.U32, k.add(parts, EIGHTHS - 1), eighth), Integer.numberOfTrailingZeros(EIGHTHS));
+            Reg more = k.sub(Type.U32, k.add(w.parts(), EIGHTHS - 1), eighth);
+            Reg all = k.shr(more, Integer.numberOfTrailingZeros(EIGHTHS));
             Reg isLast = queue.countLast(counter(w, k.add(eighth, 1)), all);
             k.store(Space.SHARED, Type.U32, control(LAST), k.select(Type.U32, isLast, Imm.of(1), Imm.of(0)));
         });
         k.when(flag(LAST), () -> {
-            either(w, fields -> statistics.eighth(fields, w.group(), eighth));
+            either(w, fields -> statistics.eighth(fields, w.tiles(), eighth));
             k.emit(new WarpBarrier());
             k.barrier();
             countIn(w);
@@ -417,7 +451,7 @@ public final class QuantizeKv {
         void with(List<Field> fields);
     }
 
-    private void either(Work w, OfFields body) {
+    private void either(KvWork w, OfFields body) {
         if (spec.ofK().equals(spec.ofV())) {
             body.with(spec.ofK());
         } else if (spec.ofK().isEmpty() || spec.ofV().isEmpty()) {
@@ -428,17 +462,17 @@ public final class QuantizeKv {
     }
 
     /** Counter of a head's K or V: 0 for its tiles or eighths, from 1 on for the tiles of an eighth. */
-    private Address counter(Work w, Operand which) {
-        Reg index = k.mad(Type.U32, w.group(), Imm.of(COUNTERS), which);
+    private Address counter(KvWork w, Operand which) {
+        Reg index = w.counter(which);
         return Address.of(k.index(counters, index, WORD)).plus(WORD);
     }
 
     /** Waits until the head's tiles are counted, or, with many, its eighths. */
-    private void await(Work w, Reg again, Reg seen) {
+    private void await(KvWork w, Reg seen) {
         firstThenAll(() -> {
             Address counter = counter(w, Imm.of(0));
-            Reg limit = k.select(Type.U32, is(again, 1), Imm.of(-1), patience);
-            Reg complete = queue.complete(toJoin());
+            Reg limit = k.select(Type.U32, is(w.again(), 1), Imm.of(-1), w.patience());
+            Reg complete = queue.complete(toJoin(w));
             Reg polls = k.move(Type.U32, Imm.of(0));
             Reg late = k.reg(RegType.PRED);
             k.repeatWhile(() -> {
@@ -459,11 +493,11 @@ public final class QuantizeKv {
     /** What is known of a channel of a head; {@code scale} is null but for FP8 V. */
     private record Known(List<Entry> entries, Reg scale) {}
 
-    private Known known(Work w, Map<Field, Reg> numbers) {
+    private Known known(KvWork w, Map<Field, Reg> numbers) {
         List<Entry> entries = new ArrayList<>();
         Reg mean = null;
         if (numbers.containsKey(Field.SUM)) {
-            mean = statistics.mean(numbers.get(Field.SUM), inputK.tokens());
+            mean = statistics.mean(numbers.get(Field.SUM), w.input().tokens());
             entries.add(new Entry(meanArray(w), mean, 0));
         }
         Reg amax = numbers.get(Field.AMAX);
@@ -485,7 +519,7 @@ public final class QuantizeKv {
         return new Known(entries, scale.scale());
     }
 
-    private Reg meanArray(Work w) {
+    private Reg meanArray(KvWork w) {
         if (kMean == null || vMean == null) {
             return kMean == null ? vMean : kMean;
         }
@@ -493,12 +527,12 @@ public final class QuantizeKv {
     }
 
     /** Address of the thread's channel, as one thread has one, in an FP32 array [batch * heads][paddedDim]. */
-    private Address ofChannel(Work w, Reg array) {
-        Reg index = k.mad(Type.U32, headOf(w), Imm.of(spec.paddedDim()), tile.tid);
+    private Address ofChannel(KvWork w, Reg array) {
+        Reg index = k.mad(Type.U32, w.head(), Imm.of(spec.paddedDim()), tile.tid);
         return Address.of(k.index(array, index, Float.BYTES));
     }
 
-    private void publish(Work w, Known known) {
+    private void publish(KvWork w, Known known) {
         known.entries().forEach(e -> k.store(Space.GLOBAL, Type.F32, ofChannel(w, e.array()), e.number()));
         if (known.scale() != null) {
             k.store(Space.GLOBAL, Type.F32, ofChannel(w, vScale), known.scale());
@@ -519,13 +553,13 @@ public final class QuantizeKv {
         return numbers;
     }
 
-    private void keys(Work w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
+    private void keys(KvWork w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
         List<Reg> mean = kMean == null ? List.of() : result(0);
         Reg maxima = k.add(control, MAXIMA);
         to.keys(tileIndex, rows, w.remaining(), mean, spec.perThread(), maxima, kCodes, kScales);
     }
 
-    private void values(Work w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
+    private void values(KvWork w, Reg tileIndex, List<List<Reg>> rows, KvCodes to) {
         List<Reg> mean = vMean == null ? List.of() : result(0);
         List<Reg> inverse = vInverse == null ? List.of() : result(1);
         to.values(tileIndex, rows, w.remaining(), mean, inverse, vCodes);

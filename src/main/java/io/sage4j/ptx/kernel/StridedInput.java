@@ -32,6 +32,8 @@ final class StridedInput {
     private final Reg tokens;
     private final Reg channels;
     private final Reg zero;
+    /** Token of the tensor that is the first one here; null for its own first one. */
+    private final Reg start;
 
     StridedInput(KernelBuilder k, DType type) {
         this(k, type, "");
@@ -52,6 +54,7 @@ final class StridedInput {
         tokens = k.param(prefix + "tokens", Type.U32);
         channels = k.param(prefix + "channels", Type.U32);
         zero = k.move(Type.B16, Imm.ofBits16(0));
+        start = null;
     }
 
     private StridedInput(Reg first, StridedInput a, StridedInput b) {
@@ -65,6 +68,31 @@ final class StridedInput {
         tokens = a.tokens;
         channels = a.channels;
         zero = a.zero;
+        start = null;
+    }
+
+    private StridedInput(StridedInput of, Reg start, Reg count) {
+        k = of.k;
+        type = of.type;
+        this.start = start;
+        data = of.data;
+        heads = of.heads;
+        strideBatch = of.strideBatch;
+        strideHead = of.strideHead;
+        strideToken = of.strideToken;
+        tokens = count;
+        channels = of.channels;
+        zero = of.zero;
+    }
+
+    /** So many tokens of it, from {@code start} on, where it has one batch entry only. */
+    StridedInput part(Reg start, Reg count) {
+        return new StridedInput(this, start, count);
+    }
+
+    /** Heads of a batch entry. */
+    Reg heads() {
+        return heads;
     }
 
     /** {@code a} where {@code first} is true, else {@code b}: tensors of one shape and type. */
@@ -87,10 +115,17 @@ final class StridedInput {
 
     /** Address of channel {@code channel} of token {@code token} of a head, counted over batch and heads. */
     Reg address(Reg head, Reg token, Reg channel) {
+        if (start != null) {
+            Reg ofHead = k.mad64(head, strideHead, k.convert(Conversion.U64_FROM_U32, channel));
+            return bytes(k.mad64(k.add(Type.U32, token, start), strideToken, ofHead));
+        }
         Reg batch = k.div(Type.U32, head, heads);
         Reg inBatch = k.sub(Type.U32, head, k.mul(Type.U32, batch, heads));
-        Reg start = k.mad64(inBatch, strideHead, k.convert(Conversion.U64_FROM_U32, channel));
-        Reg element = k.mad64(token, strideToken, k.mad64(batch, strideBatch, start));
+        Reg inEntry = k.mad64(inBatch, strideHead, k.convert(Conversion.U64_FROM_U32, channel));
+        return bytes(k.mad64(token, strideToken, k.mad64(batch, strideBatch, inEntry)));
+    }
+
+    private Reg bytes(Reg element) {
         return k.add(Type.U64, data, k.mul(Type.U64, element, Imm.of((long) BYTES)));
     }
 

@@ -54,6 +54,9 @@ import java.util.List;
  * take every second round backwards, else 0); in parts those of {@link RestOrder}, {@code parts} (U32, of 64 rows) and
  * {@code part_tiles} (U32, key tiles of a part, a multiple of the warpgroups that share them); where V is watched {@code heavy}
  * (U64, {@link HeavyChannels}).
+ *
+ * <p>Of packed sequences ({@link WgmmaAttentionSpec#packed}) a work tile's lengths and diagonal come from a table: {@code table}, of {@link
+ * SequenceTable}, is in the place of {@code qo_len} and {@code kv_len}, there is no {@code diagonal}, and work tiles always go by groups of heads, with {@code turns}.
  */
 public final class WgmmaAttention {
     /** Tiles of Q in shared memory, of all warpgroups. */
@@ -164,9 +167,18 @@ public final class WgmmaAttention {
         return spec.sharedP() ? spec.consumers() * P_TILE : 0;
     }
 
-    /** A tile of Q as it comes. */
+    /** A tile of Q as it comes, and behind it what the warps that take it look up. */
     private static int rawBytes(WgmmaAttentionSpec spec) {
+        return qBytes(spec) + (spec.looksAhead() ? WARPGROUP_WARPS * SequenceTable.ROW_BYTES : 0);
+    }
+
+    private static int qBytes(WgmmaAttentionSpec spec) {
         return spec.quantizesQ() ? spec.rows() * spec.paddedDim() * WgmmaParams.HALF : 0;
+    }
+
+    /** Where the warps that quantize Q of packed sequences have a row of the table each. */
+    Reg sharedRows() {
+        return k.add(sharedRaw, qBytes(spec));
     }
 
     /** Bytes of one image of V: a row of 128 bytes for each channel, and the rows for the sum. */
@@ -176,7 +188,8 @@ public final class WgmmaAttention {
 
     /** What goes with a tile of Q: its scales, V's scales and means, the {@link Ticket}. */
     private static int noteBytes(WgmmaAttentionSpec spec) {
-        return ticketAt(spec) + (spec.splitsKeys() ? 2 : 1) * Ticket.BYTES;
+        int further = spec.packed() ? SequenceTable.noteBytes(spec.lse()) : spec.splitsKeys() ? Ticket.BYTES : 0;
+        return ticketAt(spec) + Ticket.BYTES + further;
     }
 
     static int statisticsAt(WgmmaAttentionSpec spec) {
@@ -308,8 +321,10 @@ public final class WgmmaAttention {
     Ticket ticket(Reg number) {
         Address at = Address.of(notes(number)).plus(ticketAt(spec));
         List<Reg> words = k.loadVector(Space.SHARED, Type.B32, 4, at, false);
-        WgmmaParams.Part part = spec.splitsKeys() ? part(at.plus(Ticket.BYTES)) : null;
-        return new Ticket(new WgmmaParams.Work(words.get(0), words.get(1), words.get(2), part), words.get(3));
+        Address behind = at.plus(Ticket.BYTES);
+        WgmmaParams.Part part = spec.splitsKeys() ? part(behind) : null;
+        SequenceTable.Sequence sequence = spec.packed() ? SequenceTable.Sequence.noted(k, behind, spec.lse()) : null;
+        return new Ticket(new WgmmaParams.Work(words.get(0), words.get(1), words.get(2), part, sequence), words.get(3));
     }
 
     private WgmmaParams.Part part(Address at) {

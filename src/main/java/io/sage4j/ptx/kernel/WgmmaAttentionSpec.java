@@ -21,6 +21,7 @@ import io.sage4j.numeric.WgmmaLayout;
  * @param watch when it runs
  * @param quantizesQ whether Q comes as it is, in the type of the output, and is quantized on the way ({@link WgmmaQuery}):
  *     strides and pointer allow 16-byte accesses, and there are whole eights of channels
+ * @param packed whether it attends sequences that lie behind each other, each for itself ({@link SequenceTable})
  */
 public record WgmmaAttentionSpec(
         Scheme scheme,
@@ -30,7 +31,8 @@ public record WgmmaAttentionSpec(
         DType output,
         Stores stores,
         Watch watch,
-        boolean quantizesQ) {
+        boolean quantizesQ,
+        boolean packed) {
     private static final int WARPGROUP = 128;
 
     /** Accesses of the output that channels, strides and pointer allow. */
@@ -77,6 +79,10 @@ public record WgmmaAttentionSpec(
         if (stores == Stores.PARTS && lse) {
             throw new IllegalArgumentException("wgmma attention that splits keys leaves the log-sum-exp to the join");
         }
+        if (packed && (stores == Stores.PARTS || watch != Watch.NONE || !quantizesQ)) {
+            throw new IllegalArgumentException(
+                    "wgmma attention of packed sequences quantizes Q, does not watch V and does not split keys");
+        }
         if (output != DType.FLOAT16 && output != DType.BFLOAT16) {
             throw new IllegalArgumentException("wgmma attention writes float16 or bfloat16, not " + output);
         }
@@ -94,9 +100,27 @@ public record WgmmaAttentionSpec(
         this(scheme, paddedDim, causal, lse, output, stores, Watch.NONE, quantizesQ);
     }
 
+    /** One that attends what is no packed sequences. */
+    public WgmmaAttentionSpec(
+            Scheme scheme,
+            int paddedDim,
+            boolean causal,
+            boolean lse,
+            DType output,
+            Stores stores,
+            Watch watch,
+            boolean quantizesQ) {
+        this(scheme, paddedDim, causal, lse, output, stores, watch, quantizesQ, false);
+    }
+
     /** The one that attends the same with the keys split. */
     public WgmmaAttentionSpec inParts() {
         return new WgmmaAttentionSpec(scheme, paddedDim, causal, false, output, Stores.PARTS, watch, quantizesQ);
+    }
+
+    /** The one that attends packed sequences so. */
+    public WgmmaAttentionSpec ofSequences() {
+        return new WgmmaAttentionSpec(scheme, paddedDim, causal, lse, output, stores, watch, quantizesQ, true);
     }
 
     /** Whether a tile's P V is summed in FP16. */
@@ -111,7 +135,7 @@ public record WgmmaAttentionSpec(
 
     /** Whether its CTAs may take every second round backwards: work tiles differ in length. */
     boolean takesTurns() {
-        return causal && !splitsKeys();
+        return causal && !splitsKeys() || packed;
     }
 
     /** Whether the end of a work tile needs the maxima of its rows. */
@@ -201,6 +225,11 @@ public record WgmmaAttentionSpec(
         return consumers() == 2 ? 240 : 160;
     }
 
+    /** Whether the warps that quantize Q of packed sequences look the next work tile up ahead: with 128 channels that was slower. */
+    boolean looksAhead() {
+        return packed && consumers() > 2;
+    }
+
     /**
      * Warps of the copying warpgroup that quantize Q, if they do: all, so that no sub-partition has more to do than the
      * others, where that was faster (docs/hopper-kernel.md) and the registers suffice; else those that copy nothing.
@@ -210,7 +239,8 @@ public record WgmmaAttentionSpec(
             // One copies K, one V.
             return 2;
         }
-        boolean gains = consumers() > 2 && !fast() && !halfSums();
+        // Where it looks ahead, the copying warp has no register left for it.
+        boolean gains = consumers() > 2 && !fast() && !halfSums() && !looksAhead();
         return gains && stores == Stores.WIDE ? 4 : 3;
     }
 
@@ -221,6 +251,6 @@ public record WgmmaAttentionSpec(
 
     /** Registers of a thread of the copying warpgroup. */
     public int producerRegisters() {
-        return copierQuantizes() ? 32 : 24;
+        return copierQuantizes() || looksAhead() ? 32 : 24;
     }
 }

@@ -265,11 +265,11 @@ final class WgmmaConsumer {
         WgmmaParams.Work work = ticket.work();
         k.set(left, Type.U32, in.passes(work));
         k.set(further, Type.U32, ticket.further());
-        Reg whole = in.kvLen;
+        Reg whole = in.kvLen(work);
         if (spec.causal()) {
             Reg own = sharers > 1 ? k.move(Type.U32, Imm.of(0)) : k.shl(warpgroup, 6);
             Reg first = k.mad(Type.U32, work.qTile(), Imm.of(spec.rows()), own);
-            whole = in.seen(k.add(first, 1));
+            whole = in.seen(work, k.add(first, 1));
         }
         Reg allSeen = k.shr(whole, 7);
         k.set(hiding, Operation.SUB, Type.S32, left, sharers > 1 ? before(work, allSeen) : allSeen);
@@ -377,12 +377,12 @@ final class WgmmaConsumer {
         Reg row = firstRow(work);
         Reg tile = keyTile(work);
         Reg firstKey = k.mad(Type.U32, tile, Imm.of(KEYS), k.shl(k.and(lane, 3), 1));
-        Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen, Imm.of(1)), firstKey);
+        Reg end = k.sub(Type.S32, k.sub(Type.S32, in.kvLen(work), Imm.of(1)), firstKey);
         List<Reg> limits = new ArrayList<>();
         for (int half = 0; half < 2; half++) {
             Reg limit = end;
             if (spec.causal()) {
-                Reg diagonal = k.sub(Type.S32, k.add(Type.S32, k.add(row, half * N), in.diagonal), firstKey);
+                Reg diagonal = k.sub(Type.S32, k.add(Type.S32, k.add(row, half * N), in.diagonal(work)), firstKey);
                 limit = k.min(Type.S32, end, diagonal);
             }
             limits.add(limit);
@@ -437,11 +437,11 @@ final class WgmmaConsumer {
         WgmmaParams.Work work = kernel.ticket(number).work();
         if (spec.splitsKeys()) {
             Reg part = k.mad(Type.U32, work.part().number(), Imm.of(sharers), warpgroup);
-            new WgmmaParts(k, spec, in, lane, work.qTile(), part, rowInTile()).write(o, endedMax, sum);
+            new WgmmaParts(k, spec, in, lane, work, part, rowInTile()).write(o, endedMax, sum);
             return;
         }
         Reg buffer = k.mad(Type.U32, k.shr(kernel.tid, 5), Imm.of(WgmmaOutput.WARP_BYTES), kernel.sharedOut());
-        new WgmmaOutput(k, spec, in, lane, work.head(), firstRow(work), kernel.vStatistics(number), buffer)
+        new WgmmaOutput(k, spec, in, lane, work, firstRow(work), kernel.vStatistics(number), buffer)
                 .write(o, endedMax, sum);
     }
 

@@ -72,12 +72,12 @@ final class WgmmaCopies {
                 copyQ(work, kvHead, further(begun), begun);
             }
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-            Reg first = k.mul(Type.U32, kvHead, in.kTiles());
+            Reg first = in.firstTile(work, kvHead);
             Reg fromK = keys ? k.index(in.k, first, kernel.kStage) : null;
             Reg fromV = values ? k.index(in.v, first, vBytes()) : null;
             Reg fromScales = keys ? k.index(in.kScale, first, SCALE_BYTES) : null;
             Operand start = work.part() == null ? Imm.of(0) : work.part().firstKeyTile();
-            Reg last = k.add(in.kTiles(), -1);
+            Reg last = k.add(in.kTiles(work), -1);
             k.range(start, endOfPasses(work), 1, j -> {
                 // Behind the last one comes none, but each of the warpgroups that share keys gets one, to find it
                 // hidden.
@@ -108,7 +108,7 @@ final class WgmmaCopies {
             Reg kvHead = in.kvHead(work.head());
             copyQ(work, kvHead, further(begun), begun);
             k.set(begun, Operation.ADD, Type.U32, begun, Imm.of(1));
-            Reg keys = k.mul(Type.U32, kvHead, in.kTiles());
+            Reg keys = in.firstTile(work, kvHead);
             Reg end = k.add(Type.U32, keys, work.keyTiles());
             Reg pause = k.min(Type.U32, k.add(passes, stages), k.add(Type.U32, passes, work.keyTiles()));
             k.loop(() -> k.compare(Relation.LT, Type.U32, keys, end), () -> {
@@ -190,6 +190,9 @@ final class WgmmaCopies {
         Reg notes = kernel.notes(number);
         Address ticket = Address.of(notes).plus(WgmmaAttention.ticketAt(spec));
         k.store(Space.SHARED, Type.B32, ticket, work.head(), work.qTile(), work.keyTiles(), further);
+        if (work.sequence() != null) {
+            work.sequence().note(k, ticket.plus(WgmmaAttention.Ticket.BYTES));
+        }
         if (work.part() != null) {
             Address of = ticket.plus(WgmmaAttention.Ticket.BYTES);
             k.store(
@@ -208,8 +211,9 @@ final class WgmmaCopies {
             copyCodes(work, buffer, notes, barrier);
         }
         Reg statisticsTo = k.add(notes, WgmmaAttention.statisticsAt(spec));
+        Reg statisticsOf = in.statisticsOf(work, kvHead);
         for (int n = 0; n < arrays.size(); n++) {
-            Reg from = k.index(arrays.get(n), kvHead, statistics);
+            Reg from = k.index(arrays.get(n), statisticsOf, statistics);
             bulk(k.add(statisticsTo, n * statistics), from, statistics, barrier);
         }
     }

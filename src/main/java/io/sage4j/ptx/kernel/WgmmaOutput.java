@@ -45,7 +45,7 @@ final class WgmmaOutput {
     private final WgmmaAttentionSpec spec;
     private final WgmmaParams in;
     private final Reg lane;
-    private final Reg head;
+    private final WgmmaParams.Work work;
     private final Reg row;
     private final Reg statistics;
     private final Reg buffer;
@@ -54,7 +54,7 @@ final class WgmmaOutput {
     /**
      * An output.
      *
-     * @param head query head, counted over the batch
+     * @param work work tile
      * @param row first of the thread's rows; the other is 8 further
      * @param statistics shared address of V's scales if it has any, and behind them its means if V is smoothed
      * @param buffer shared address of the warp's {@link #WARP_BYTES}, used where stores are wide
@@ -64,7 +64,7 @@ final class WgmmaOutput {
             WgmmaAttentionSpec spec,
             WgmmaParams in,
             Reg lane,
-            Reg head,
+            WgmmaParams.Work work,
             Reg row,
             Reg statistics,
             Reg buffer) {
@@ -72,7 +72,7 @@ final class WgmmaOutput {
         this.spec = spec;
         this.in = in;
         this.lane = lane;
-        this.head = head;
+        this.work = work;
         this.row = row;
         this.statistics = statistics;
         this.buffer = buffer;
@@ -89,11 +89,11 @@ final class WgmmaOutput {
             Reg l = k.reg(RegType.F32);
             k.emit(new Shuffle(Shuffle.Mode.IDX, l, sum.get(half), leader));
             Reg at = k.add(row, half * N);
-            valid.add(k.compare(Relation.LT, Type.U32, at, in.qoLen));
+            valid.add(k.compare(Relation.LT, Type.U32, at, in.qoLen(work)));
             if (spec.lse()) {
                 Reg first = k.and(valid.get(half), k.compare(Relation.EQ, Type.U32, channel, Imm.of(0)));
                 float offset = spec.scheme().pOffset();
-                in.target.lse(head, in.qoLen, at, first, max.get(half), l, offset);
+                in.writeLse(work, at, first, max.get(half), l, offset);
             }
             inverse.add(k.get(Operation.RCP_APPROX, Type.F32, l));
             // A row that sees nothing is 0, whatever V holds.
@@ -125,7 +125,7 @@ final class WgmmaOutput {
 
     /** Element of a channel of the head's first row. */
     private Reg element(Reg first) {
-        return in.target.element(head, k.mul(Type.U32, in.kvHeads, in.groupSize), first);
+        return in.element(work, first);
     }
 
     /** By way of the buffer: eight channels of a row to a lane. */
@@ -152,7 +152,7 @@ final class WgmmaOutput {
             Reg at = k.add(Type.U64, in.target.address(base, first), Imm.of((long) start * HALF));
             for (int r = 0; r < WARP_ROWS; r += ROWS_AT_ONCE) {
                 List<Reg> words = k.loadVector(Space.SHARED, Type.U32, CHUNK / FLOAT, piece.plus(r * PITCH), false);
-                Reg valid = k.compare(Relation.LT, Type.U32, k.add(first, r), in.qoLen);
+                Reg valid = k.compare(Relation.LT, Type.U32, k.add(first, r), in.qoLen(work));
                 k.guarded(
                         k.and(valid, there),
                         () -> k.store(Space.GLOBAL, Type.U32, Address.of(at), words.toArray(Operand[]::new)));

@@ -14,11 +14,12 @@ import java.util.List;
  * the division, so that parts can be added up.
  *
  * @param lane number of the lane
- * @param qTile tile of 64 rows
+ * @param work tile of 64 rows, some of whose keys these are
  * @param part number of the part, counted over all
  * @param row first of the thread's rows, counted in the tile; the other is 8 further
  */
-record WgmmaParts(KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg lane, Reg qTile, Reg part, Reg row) {
+record WgmmaParts(
+        KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg lane, WgmmaParams.Work work, Reg part, Reg row) {
     private static final int N = 8;
     private static final int FLOAT = 4;
 
@@ -26,7 +27,7 @@ record WgmmaParts(KernelBuilder k, WgmmaAttentionSpec spec, WgmmaParams in, Reg 
     void write(List<Reg> o, List<Reg> max, List<Reg> sum) {
         Reg inFour = k.and(lane, 3);
         Reg leads = k.compare(Relation.EQ, Type.U32, inFour, Imm.of(0));
-        Reg left = k.sub(Type.U32, in.qoLen, k.mul(Type.U32, qTile, Imm.of(spec.rows())));
+        Reg left = k.sub(Type.U32, in.qoLen(work), k.mul(Type.U32, work.qTile(), Imm.of(spec.rows())));
         for (int half = 0; half < 2; half++) {
             Reg inTile = k.add(row, half * N);
             Reg valid = k.compare(Relation.LT, Type.U32, inTile, left);

@@ -11,6 +11,7 @@ import io.sage4j.ptx.Mbarrier;
 import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.Type;
+import io.sage4j.ptx.WarpBarrier;
 import java.util.function.Consumer;
 
 /** A warp's part of the rows of Q of each work tile of {@link WgmmaAttention}: it fetches and quantizes them. */
@@ -40,6 +41,12 @@ final class WgmmaShare {
         query = new WgmmaQuery(k, spec.output(), spec.scheme().granularity(), kernel.dim, lane);
         number = k.move(Type.U32, Imm.of(0));
         negative = k.compare(Relation.LT, Type.F32, in.scoreScale, Imm.of(0f));
+        if (spec.looksAhead()) {
+            lookUp(number);
+            k.emit(new CopyCommit());
+            k.emit(new CopyWait(0));
+            k.emit(new WarpBarrier());
+        }
     }
 
     /** Whether there is another work tile. */
@@ -62,6 +69,9 @@ final class WgmmaShare {
         Reg codes = kernel.stageAddress(kernel.sharedQ, buffer, kernel.qStage);
         Reg notes = kernel.notes(number);
         k.emit(new CopyWait(0));
+        if (spec.looksAhead()) {
+            k.emit(new WarpBarrier());
+        }
         units(unit -> query.quantize(
                 kernel.stageAddress(kernel.sharedRaw, unit, query.rawBytes()),
                 kernel.stageAddress(codes, unit, query.codeBytes()),
@@ -75,8 +85,9 @@ final class WgmmaShare {
 
     /** Starts the copies of the part of the next work tile. */
     void fetch() {
-        WgmmaParams.Work work = in.work(in.number(number));
-        Reg head = in.qHead(work.head());
+        Reg tile = in.number(number);
+        WgmmaParams.Work work = spec.looksAhead() ? in.lookedUp(tile, lookedUpAt()) : in.work(tile);
+        Reg head = in.qHead(work);
         Reg tokenBytes = k.mul(Type.U64, in.qToken, Imm.of((long) WgmmaParams.HALF));
         Reg start = k.mul(Type.U32, work.qTile(), Imm.of(spec.rows()));
         units(unit -> {
@@ -86,10 +97,26 @@ final class WgmmaShare {
                     kernel.stageAddress(kernel.sharedRaw, unit, query.rawBytes()),
                     k.mad64(first, tokenBytes, head),
                     tokenBytes,
-                    k.sub(Type.S32, in.qoLen, first),
+                    k.sub(Type.S32, in.qoLen(work), first),
                     in.channels);
         });
+        if (spec.looksAhead()) {
+            // All lanes have read what was looked up before.
+            k.emit(new WarpBarrier());
+            lookUp(k.add(number, 1));
+        }
         k.emit(new CopyCommit());
+    }
+
+    /** Packed sequences: the next work tile is looked up with the copies of the one before, so that it is not waited for. */
+    private void lookUp(Reg round) {
+        in.lookUp(in.number(round), k.and(kernel.tid, LANES - 1), lookedUpAt());
+    }
+
+    /** Where the warp finds what it has looked up. */
+    private Reg lookedUpAt() {
+        return kernel.stageAddress(
+                kernel.sharedRows(), k.and(k.shr(kernel.tid, 5), WARPGROUP_WARPS - 1), SequenceTable.ROW_BYTES);
     }
 
     /** Number of the warp behind the copying one. */

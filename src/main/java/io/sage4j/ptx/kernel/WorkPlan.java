@@ -69,7 +69,7 @@ public record WorkPlan(
             long cacheBytes,
             boolean parted) {
         /** Share of the cache for K and V of the heads at work; the rest is for Q and the output. */
-        private static final double CACHE_SHARE = 0.65;
+        static final double CACHE_SHARE = 0.65;
 
         /**
          * A call on a GPU.
@@ -79,7 +79,6 @@ public record WorkPlan(
         public static Call of(
                 AttentionShape shape, Scheme scheme, int diagonal, int multiprocessors, long l2Bytes, boolean parted) {
             WgmmaLayout layout = new WgmmaLayout(shape);
-            long codes = scheme.pv().ofV() == PvFormat.E4M3 ? 2 : 3;
             return new Call(
                     Math.multiplyExact(shape.batch(), shape.qHeads()),
                     shape.qoLen(),
@@ -88,9 +87,14 @@ public record WorkPlan(
                     diagonal,
                     WgmmaAttentionSpec.consumers(layout.paddedDim()),
                     multiprocessors,
-                    codes * layout.kTiles() * WgmmaLayout.KEYS * layout.paddedDim(),
+                    layout.kTiles() * tileBytes(scheme, layout.paddedDim()),
                     (long) (l2Bytes * CACHE_SHARE),
                     parted);
+        }
+
+        /** Bytes of the codes of a tile of K and V of a head. */
+        static long tileBytes(Scheme scheme, int paddedDim) {
+            return (scheme.pv().ofV() == PvFormat.E4M3 ? 2L : 3L) * WgmmaLayout.KEYS * paddedDim;
         }
 
         int rows() {
@@ -119,6 +123,15 @@ public record WorkPlan(
 
     /** The best plan of a call. */
     public static WorkPlan of(Call call) {
+        return search(call).best;
+    }
+
+    /** The time until all of a call is ready by its best plan, in times of a key tile. */
+    static double time(Call call) {
+        return search(call).bestTime;
+    }
+
+    private static Search search(Call call) {
         int all = Math.ceilDiv(call.qoLen, call.rows());
         Search search = new Search(call);
         search.tryHeadTiles(all);
@@ -128,7 +141,7 @@ public record WorkPlan(
         if (call.parted) {
             search.tryHeadTiles(0);
         }
-        return search.best;
+        return search;
     }
 
     /** Parts of all rows. */

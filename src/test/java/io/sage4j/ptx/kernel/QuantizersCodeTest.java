@@ -121,6 +121,15 @@ class QuantizersCodeTest {
             assertThat(wide.spilled()).as(wide.log()).isZero();
             assertThat(wide.registers()).as(wide.log()).isLessThanOrEqualTo(registers);
             check(Arch.SM_90A, QuantizeKv.kernel(QuantizeKv.Spec.of(s, type, dim, false)), 128);
+            QuantizeKv.Spec packed = QuantizeKv.Spec.of(s, type, dim, true).ofSequences();
+            Ptxas.Report ofSequences = Ptxas.assemble(PtxModule.of(Arch.SM_90A, QuantizeKv.kernel(packed)));
+            // Without smooth K, which no variant is, two registers go to memory and back.
+            assertThat(ofSequences.spilled()).as(ofSequences.log()).isLessThanOrEqualTo(smoothK ? 0 : 32);
+            assertThat(ofSequences.registers()).as(ofSequences.log()).isLessThanOrEqualTo(registers);
+            check(
+                    Arch.SM_90A,
+                    QuantizeKv.kernel(QuantizeKv.Spec.of(s, type, dim, false).ofSequences()),
+                    128);
         }
     }
 
@@ -141,6 +150,8 @@ class QuantizersCodeTest {
     @Test
     void reductions() {
         check(Arch.SM_86, LseCorrection.kernel(DType.BFLOAT16, 128), 40);
+        check(Arch.SM_90A, LseCorrection.ofSequences(DType.BFLOAT16, 128, 128), 40);
+        check(Arch.SM_90A, LseCorrection.ofSequences(DType.FLOAT16, 64, 192), 40);
         check(Arch.SM_80, KMean.kernel(DType.FLOAT16, 128), 64);
         check(Arch.SM_90A, ChannelScale.kernel(DType.BFLOAT16, 64, true, 2.25f), 64);
     }

@@ -78,6 +78,41 @@ class WgmmaAttentionCodeTest {
         assertThat(join.mix()).containsEntry("griddepcontrol.wait", 1);
     }
 
+    @ParameterizedTest
+    @MethodSource("all")
+    void thatOfPackedSequencesAssemblesToo(String variant, int dim, boolean causal, boolean lse) {
+        WgmmaAttentionSpec spec = spec(variant, dim, causal, lse);
+        assembles(spec.ofSequences());
+        // Of 64-bit strides and rows narrower than chunks, with V's means.
+        Scheme scheme = Variant.of(variant).scheme().withSmoothV(true);
+        Stores stores = causal ? Stores.SINGLE : Stores.PAIRED;
+        assembles(new WgmmaAttentionSpec(scheme, dim, causal, lse, DType.BFLOAT16, stores, true).ofSequences());
+    }
+
+    /** The loop over key tiles is that of a call: the same matrix instructions, exponentials and shared memory but for what is noted. */
+    @ParameterizedTest
+    @CsvSource({"int8-fp8-sm90, 64, 192", "int8-fp8-sm90, 128, 64", "int8-fp16-sm90, 128, 64"})
+    void packedSequencesChangeOnlyWhatIsBetweenWorkTiles(String variant, int dim, int noted) {
+        WgmmaAttentionSpec one = spec(variant, dim, true, false);
+        Map<String, Integer> of = WgmmaAttention.kernel(one).mix();
+        Map<String, Integer> packed = WgmmaAttention.kernel(one.ofSequences()).mix();
+        for (String instruction : of.keySet()) {
+            if (instruction.startsWith("wgmma") || instruction.startsWith("ex2")) {
+                assertThat(packed).containsEntry(instruction, of.get(instruction));
+            }
+        }
+        assertThat(WgmmaAttention.sharedBytes(one.ofSequences()) - WgmmaAttention.sharedBytes(one))
+                .isEqualTo(noted);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"PARTS, true", "WIDE, false"})
+    void packedSequencesNeitherSplitKeysNorComeWithCodesOfQ(Stores stores, boolean quantizesQ) {
+        WgmmaAttentionSpec whole = new WgmmaAttentionSpec(
+                Variant.of(FP32_SUMS).scheme(), 128, false, false, DType.FLOAT16, stores, quantizesQ);
+        assertThatThrownBy(whole::ofSequences).hasMessageContaining("packed sequences quantizes Q");
+    }
+
     /** Two barriers for a stage of K and V where they are filled and emptied together, else four; two for each of two of Q. */
     @ParameterizedTest
     @CsvSource({

@@ -9,16 +9,22 @@ import io.sage4j.ptx.Operation;
 import io.sage4j.ptx.Reg;
 import io.sage4j.ptx.Space;
 import io.sage4j.ptx.Type;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The work of {@link WgmmaAttention}'s CTAs in a kernel of its own, for the interpreter, which lacks the attention kernel's barriers:
  * parameters and code are those of {@link WgmmaParams}, and behind them {@code found} (U64), where each CTA writes for each of
- * its numbers {@link #WORDS} words: head, tile of rows, first key tile, where key tiles end, passes of a warpgroup. Grid: as the
- * attention kernel.
+ * its numbers {@link #WORDS} words: head, tile of rows, first key tile, where key tiles end, passes of a warpgroup; of packed
+ * sequences {@link #PACKED_WORDS}: then come number, first tile among all codes, query and key tokens, diagonal and first row of the
+ * sequence. Grid: as the attention kernel.
  */
 public final class WorkProbe {
     /** Words of a number. */
     public static final int WORDS = 5;
+
+    /** Words of a number of packed sequences. */
+    public static final int PACKED_WORDS = 11;
 
     private static final int THREADS = 32;
 
@@ -36,10 +42,15 @@ public final class WorkProbe {
             Reg first = work.part() == null
                     ? k.move(Type.U32, Imm.of(0))
                     : work.part().firstKeyTile();
-            Address to = Address.of(k.index(found, number, WORDS * Integer.BYTES));
-            Reg[] words = {work.head(), work.qTile(), first, work.keyTiles(), in.passes(work)};
-            for (int n = 0; n < WORDS; n++) {
-                k.store(Space.GLOBAL, Type.U32, to.plus(n * Integer.BYTES), words[n]);
+            List<Reg> words =
+                    new ArrayList<>(List.of(work.head(), work.qTile(), first, work.keyTiles(), in.passes(work)));
+            SequenceTable.Sequence s = work.sequence();
+            if (s != null) {
+                words.addAll(List.of(s.number(), s.kvTile(), s.qoLen(), s.kvLen(), s.diagonal(), s.start()));
+            }
+            Address to = Address.of(k.index(found, number, words.size() * Integer.BYTES));
+            for (int n = 0; n < words.size(); n++) {
+                k.store(Space.GLOBAL, Type.U32, to.plus(n * Integer.BYTES), words.get(n));
             }
             k.set(round, Operation.ADD, Type.U32, round, Imm.of(1));
         });

@@ -22,7 +22,9 @@ public final class Main {
 
     /** Runs a command and ends the JVM with its exit status: 0 done, 2 bad input, 1 an error of sage4j itself. */
     public static void main(String[] arguments) {
-        if (System.getProperty(Backends.TORNADO_KIND) != null) {
+        if (System.getProperty(Backends.TORNADO_KIND) != null
+                && arguments.length > 0
+                && COMMANDS.contains(arguments[0])) {
             SourceOrder.fix();
         }
         PrintWriter err = new PrintWriter(System.err, true);

@@ -3,8 +3,8 @@ package io.sage4j.backend;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sage4j.cli.Main;
+import io.sage4j.launcher.ThisJvm;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,8 +26,8 @@ class TornadoProcessTest {
     private Run run(Map<String, String> environment, List<String> options, String main, String... arguments)
             throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        command.add(ThisJvm.java());
+        command.addAll(ThisJvm.options());
         command.addAll(options);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), main));
         command.addAll(List.of(arguments));

@@ -6,13 +6,13 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import io.sage4j.io.ElementType;
 import io.sage4j.io.NdArray;
 import io.sage4j.io.Npy;
+import io.sage4j.launcher.ThisJvm;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,10 +41,10 @@ class MainProcessTest {
 
     private CliRun run(List<String> jvmOptions, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add(ThisJvm.java());
         if (System.getenv("TORNADOVM_HOME") != null) {
             // The class path has the API of an SDK, whose runtime is in modules.
-            command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+            command.addAll(ThisJvm.options());
         }
         command.addAll(jvmOptions);
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));

@@ -2,8 +2,8 @@ package io.sage4j.tornado;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sage4j.launcher.ThisJvm;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,11 +24,8 @@ final class PrintedKernels {
      */
     static String of(Class<?> program, Path file, String... arguments) throws IOException, InterruptedException {
         Path log = file.resolveSibling(file.getFileName() + ".log");
-        List<String> command = new ArrayList<>(
-                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(argument -> !argument.startsWith("-javaagent"))
-                .forEach(command::add);
+        List<String> command = new ArrayList<>(List.of(ThisJvm.java()));
+        command.addAll(ThisJvm.options());
         command.addAll(List.of(
                 "-Dtornado.printKernel=True",
                 "-Dtornado.print.kernel.dir=" + file,

@@ -95,8 +95,10 @@ public record LadderBench(
      * @param backend name
      * @param line is told of each measurement, in words
      * @param soFar is told what was found so far after each, for a record that a killed run leaves behind
+     * @throws SageException if processes cannot take turns by that file
      */
     public Result run(String backend, Consumer<String> line, Consumer<Result> soFar) {
+        Turn.check(turns);
         List<Measurement> measurements = new ArrayList<>();
         List<Failure> failures = new ArrayList<>();
         for (Variant variant : variants) {

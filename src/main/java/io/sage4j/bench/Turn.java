@@ -24,13 +24,37 @@ final class Turn {
         if (file == null) {
             return what.get();
         }
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = open(file)) {
             FileLock lock = channel.lock();
             T result = what.get();
             lock.release();
             return result;
         } catch (IOException e) {
-            throw new SageException("cannot lock " + file + ", expected a file that can be written: " + e, e);
+            throw cannotLock(file, e);
         }
+    }
+
+    /**
+     * Checks, before there is anything to do, that there could be a turn.
+     *
+     * @param file see {@link #take}
+     * @throws SageException if the file cannot be made
+     */
+    static void check(Path file) {
+        if (file != null) {
+            try {
+                open(file).close();
+            } catch (IOException e) {
+                throw cannotLock(file, e);
+            }
+        }
+    }
+
+    private static FileChannel open(Path file) throws IOException {
+        return FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    }
+
+    private static SageException cannotLock(Path file, IOException e) {
+        return new SageException("cannot lock " + file + ", expected a file that can be written: " + e, e);
     }
 }

@@ -63,6 +63,11 @@ class TurnTest {
                 .isInstanceOf(SageException.class)
                 .hasMessageContaining(file.toString())
                 .hasMessageContaining("expected a file that can be written");
+        assertThatThrownBy(() -> Turn.check(file))
+                .isInstanceOf(SageException.class)
+                .hasMessageContaining("expected a file that can be written");
+        Turn.check(folder.resolve("turns"));
+        Turn.check(null);
     }
 
     private static boolean lock(Path file) throws IOException {

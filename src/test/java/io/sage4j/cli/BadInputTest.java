@@ -274,6 +274,7 @@ class BadInputTest {
                 options("has no tensors in GPU memory; open backend cuda", onGpu(Backends.javaKernels(), "1x1x8x64")),
                 options("'1x2', expected BxHxNxD", onGpu("auto", "1x1x8x64,1x2")),
                 options("is no directory", "bench", "attention", "--record", "/none/r.json"),
+                options("cannot lock /none/turns, expected a file", "bench", "ladder", "--turns", "/none/turns"),
                 options("'foo', expected one of attend, demo, devices, variants, bench", "foo"),
                 options("unknown variant 'x'", "demo", "--variant", "flash,x"),
                 options("unknown backend 'x'", "demo", "--backend", "x"),

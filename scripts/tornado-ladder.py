@@ -50,10 +50,12 @@ def ladder(arguments, backend, variant, dim, folder):
 
 
 def peers(arguments, turns):
-    """PyTorch's attention by cuDNN, median of as many runs, in the same turns."""
+    """PyTorch's attention by cuDNN, median of as many runs after a rest, in the same turns."""
     try:
         import torch
         from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        import gpu_median
     except ImportError:
         return []
     rows = []
@@ -63,17 +65,11 @@ def peers(arguments, turns):
             q, k, v = (torch.randn(batch, 32, tokens, dim, device="cuda", dtype=torch.float16) for _ in range(3))
             with open(turns, "w") as f, sdpa_kernel([SDPBackend.CUDNN_ATTENTION]):
                 fcntl.lockf(f, fcntl.LOCK_EX)
-                times = []
-                for run in range(5 + arguments.runs):
-                    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-                    begin.record()
-                    o = torch.nn.functional.scaled_dot_product_attention(q, k, v)
-                    end.record()
-                    end.synchronize()
-                    times.append(begin.elapsed_time(end))
+                attend = lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)
+                o = attend()
+                ms = gpu_median.rested(attend, arguments.runs, 5)
             exact = torch.softmax(q[0, 0, :64].float() @ k[0, 0].float().T / dim ** 0.5, -1) @ v[0, 0].float()
             error = ((o[0, 0, :64].float() - exact).abs().sum() / exact.abs().sum()).item()
-            ms = sorted(times[5:])[arguments.runs // 2]
             rows.append({"peer": "PyTorch " + torch.__version__ + ", cuDNN", "shape": [batch, 32, tokens, dim], "ms": round(ms, 4),
                          "tflops": round(4 * batch * 32 * dim * tokens ** 2 / ms / 1e9, 1), "l1": error})
             del q, k, v, o, exact

@@ -2,14 +2,11 @@ package io.sage4j.backend;
 
 import io.sage4j.SageException;
 import io.sage4j.cuda.CudaContext;
-import io.sage4j.cuda.CudaEvent;
 import io.sage4j.cuda.CudaGraph;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DeviceMemory;
 import io.sage4j.cuda.PinnedMemory;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.List;
 
 /** A call of backend cuda with memory of its own. */
 final class CudaPreparedCall implements DeviceBackend.Prepared {
@@ -55,25 +52,7 @@ final class CudaPreparedCall implements DeviceBackend.Prepared {
 
     @Override
     public synchronized long[] time(int runs) {
-        List<CudaEvent> events = new ArrayList<>();
-        try {
-            for (int n = 0; n <= runs; n++) {
-                events.add(context.newEvent());
-            }
-            // The run before the first one lets the host get ahead.
-            for (CudaEvent event : events) {
-                enqueue();
-                event.record(stream);
-            }
-            stream.synchronize();
-            long[] nanos = new long[runs];
-            for (int n = 0; n < runs; n++) {
-                nanos[n] = (long) (events.get(n + 1).millisSince(events.get(n)) * 1e6);
-            }
-            return nanos;
-        } finally {
-            events.forEach(CudaEvent::close);
-        }
+        return stream.time(runs, this::enqueue);
     }
 
     @Override

@@ -17,6 +17,9 @@ import java.util.Set;
  * @param peers what was measured beside, by {@code scripts/tornado-ladder.py}
  */
 public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures, List<Peer> peers) {
+    /** Steps that are the attention itself. */
+    private static final Set<String> ATTENTION = Set.of("scores", "softmax", "attend");
+
     /**
      * Somebody else's attention.
      *
@@ -37,9 +40,6 @@ public record LadderRecord(BenchRecord bench, List<LadderBench.Failure> failures
     public LadderRecord {
         peers = peers == null ? List.of() : List.copyOf(peers);
     }
-
-    /** Steps that are the attention itself. */
-    private static final Set<String> ATTENTION = Set.of("scores", "softmax", "attend");
 
     /** Writes the record as JSON, whole or not at all. */
     public void write(Path target) {

@@ -9,7 +9,6 @@ import io.sage4j.SageException;
 import io.sage4j.Tensor;
 import io.sage4j.Variant;
 import io.sage4j.cuda.CudaContext;
-import io.sage4j.cuda.CudaEvent;
 import io.sage4j.cuda.CudaStream;
 import io.sage4j.cuda.DriverSearch;
 import io.sage4j.oracle.Metrics;
@@ -250,28 +249,15 @@ public final class PackedBench {
         } while (System.nanoTime() - begin < (isWarm ? WARMUP_NANOS : FIRST_NANOS));
         isWarm = true;
         LockSupport.parkNanos(REST_NANOS);
-        List<CudaEvent> events = new ArrayList<>();
-        long[] host = new long[runs];
-        try {
-            for (int n = 0; n <= runs; n++) {
-                events.add(context.newEvent());
-            }
+        // The run before the timed ones is not counted here either.
+        long[] host = new long[runs + 1];
+        int[] started = {0};
+        long[] nanos = stream.time(runs, () -> {
+            long start = System.nanoTime();
             call.run();
-            events.get(0).record(stream);
-            for (int n = 0; n < runs; n++) {
-                long start = System.nanoTime();
-                call.run();
-                host[n] = System.nanoTime() - start;
-                events.get(n + 1).record(stream);
-            }
-            stream.synchronize();
-            long[] nanos = new long[runs];
-            for (int n = 0; n < runs; n++) {
-                nanos[n] = (long) (events.get(n + 1).millisSince(events.get(n)) * 1e6);
-            }
-            return new Timed(Times.of(nanos).medianMs(), Times.of(host).medianMs() * 1000);
-        } finally {
-            events.forEach(CudaEvent::close);
-        }
+            host[started[0]++] = System.nanoTime() - start;
+        });
+        long[] timed = Arrays.copyOfRange(host, 1, host.length);
+        return new Timed(Times.of(nanos).medianMs(), Times.of(timed).medianMs() * 1000);
     }
 }

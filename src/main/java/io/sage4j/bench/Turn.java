@@ -3,7 +3,6 @@ package io.sage4j.bench;
 import io.sage4j.SageException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.function.Supplier;
@@ -25,10 +24,9 @@ final class Turn {
             return what.get();
         }
         try (FileChannel channel = open(file)) {
-            FileLock lock = channel.lock();
-            T result = what.get();
-            lock.release();
-            return result;
+            // The lock ends with the channel.
+            channel.lock();
+            return what.get();
         } catch (IOException e) {
             throw cannotLock(file, e);
         }

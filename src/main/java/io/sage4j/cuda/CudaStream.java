@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import io.sage4j.SageException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A queue of work for the GPU, done in order: copies, fills, kernels. Own or a caller's. */
@@ -216,6 +217,33 @@ public final class CudaStream extends Handle {
             if (out.get(JAVA_LONG, 0) != 0) {
                 context().tryCall(DriverFunction.GRAPH_DESTROY, out.get(JAVA_LONG, 0));
             }
+        }
+    }
+
+    /**
+     * Time of each of some runs on this stream, in nanoseconds: from the end of the one before to its own. They are started one right behind the
+     * other, after one that is not timed and lets the host get ahead; then the stream is waited for.
+     *
+     * @param start starts a run on this stream, and is called {@code runs + 1} times
+     */
+    public long[] time(int runs, Runnable start) {
+        List<CudaEvent> events = new ArrayList<>();
+        try {
+            for (int n = 0; n <= runs; n++) {
+                events.add(context().newEvent());
+            }
+            for (CudaEvent event : events) {
+                start.run();
+                event.record(this);
+            }
+            synchronize();
+            long[] nanos = new long[runs];
+            for (int n = 0; n < runs; n++) {
+                nanos[n] = (long) (events.get(n + 1).millisSince(events.get(n)) * 1e6);
+            }
+            return nanos;
+        } finally {
+            events.forEach(CudaEvent::close);
         }
     }
 

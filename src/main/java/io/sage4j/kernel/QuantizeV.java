@@ -308,8 +308,8 @@ public final class QuantizeV {
         int flushed = 0;
         int saturated = 0;
         // What is rare is counted value by value, and -0 given its sign. One condition: behind one of several parts
-        // TornadoVM writes
-        // the rest of the kernel twice, and then work-items of a warp wait for each other at different barriers.
+        // TornadoVM writes the rest of the kernel twice, and then work-items of a warp wait for each other at
+        // different barriers.
         float rare = TornadoMath.max(leastKept - least, most - HALF_MAX) + poison;
         if (rare != 0f) {
             int end = 0;

@@ -43,17 +43,17 @@ public record DeviceSettings(
     private static final String STAGE_BYTES = "stage-bytes";
     private static final String STEP_TIMES = "step-times";
     private static final String CUDA_GRAPH = "cuda-graph";
-    /**
-     * Work-items that can have 255 registers each. Of a larger work-group TornadoVM's CUDA backend does not say that the driver refused it, and
-     * its PTX backend makes it smaller.
-     */
-    private static final int MOST_WITH_REGISTERS = 256;
-
     private static final List<String> PROFILE =
             List.of(ITEMS, FLASH_ROWS, QUANTIZE_ITEMS, QUANTIZE_ELEMENTS, STAGE_BYTES, STEP_TIMES, CUDA_GRAPH);
     private static final String MATCH_BACKEND = "match.backend";
     private static final String MATCH_TYPE = "match.type";
     private static final String MATCH_NAME = "match.name";
+
+    /**
+     * Work-items that can have 255 registers each. Of a larger work-group TornadoVM's CUDA backend does not say that the driver refused it, and
+     * its PTX backend makes it smaller.
+     */
+    private static final int MOST_WITH_REGISTERS = 256;
 
     /**
      * What decides about a profile.
@@ -123,20 +123,17 @@ public record DeviceSettings(
         backend.requireOnly(BACKEND);
         SettingsFile all = user.over(profile.over(backend));
         KernelConfig kernels = kernels(all);
+        boolean cuda = List.of("ptx", "cuda").contains(device.backend());
         for (String key : List.of(ITEMS, FLASH_ROWS, QUANTIZE_ITEMS)) {
             requireAtMost(all, key, device.mostItems(), "work-items in a work-group", device);
-            if (List.of("ptx", "cuda").contains(device.backend())) {
-                requireAtMost(
-                        all,
-                        key,
-                        MOST_WITH_REGISTERS,
-                        "work-items whose registers a multiprocessor always has",
-                        device);
+            if (cuda) {
+                String what = "work-items whose registers a multiprocessor always has";
+                requireAtMost(all, key, MOST_WITH_REGISTERS, what, device);
             }
         }
         requireAtMost(all, STAGE_BYTES, device.localBytes(), "bytes of local memory", device);
         boolean graph = all.flag(CUDA_GRAPH);
-        if (graph && !List.of("ptx", "cuda").contains(device.backend())) {
+        if (graph && !cuda) {
             throw new SageException(
                     all.source() + ": cuda-graph is true, expected false on backend " + device.backend());
         }
